@@ -1,0 +1,55 @@
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup images run test lint types viz lock clean
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# Given on the command line, they reach the recipe through the environment, spaces and all.
+export IMAGES OUTPUT WEIGHTS PARAMS
+export DO_NOT_TRACK := 1
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  make run IMAGES=/path/to/images OUTPUT=/path/to/output   run on images of your own"
+	@echo "  make run PARAMS=limit=100                                the first 100 images, for a trial"
+
+setup: $(STAMP) ## Make .venv from requirements.lock
+
+$(STAMP): requirements.lock pyproject.toml
+	@command -v $(PYTHON) > /dev/null || { echo "This project needs Python 3.11: install it, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+images: $(STAMP) ## Draw the sample images, unless they are there
+	@$(BIN)/python -m fruits_bigdata.sample_images data/01_raw/Test
+
+run: $(STAMP) $(if $(IMAGES),,images) ## Images to features, PCA, CSV and report
+	@params="$${IMAGES:+images_path=$$IMAGES,}$${OUTPUT:+output_path=$$OUTPUT,}$${WEIGHTS:+weights_path=$$WEIGHTS,}$$PARAMS"; \
+	$(BIN)/kedro run $${params:+--params "$${params%,}"}
+
+test: $(STAMP) ## Every test, with coverage
+	@$(BIN)/python -m pytest
+
+lint: $(STAMP) ## ruff
+	@$(BIN)/ruff check && $(BIN)/ruff format --check
+
+types: $(STAMP) ## mypy
+	@$(BIN)/mypy
+
+viz: $(STAMP) ## Show the flow in a browser
+	@$(BIN)/kedro viz run
+
+lock: $(STAMP) ## Resolve the dependencies anew
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet --output-file requirements.lock
+
+clean: ## Remove what was computed; images and weights stay
+	rm -rf data/02_intermediate/* data/04_feature/* data/06_models/pca_model.npz data/07_model_output/* data/08_reporting/*
+	rm -rf build dist .coverage .pytest_cache .mypy_cache .ruff_cache .viz spark-warehouse

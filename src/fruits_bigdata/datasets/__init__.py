@@ -1,0 +1,1 @@
+"""The Kedro datasets that this project adds."""

@@ -1,0 +1,50 @@
+"""The compiled models that are ready for use, so that TensorFlow is needed once for each set of weights."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kedro.io import AbstractDataset
+
+from fruits_bigdata.storage import open_location, whole_file
+
+_ENDING = ".tflite"
+
+
+class CompiledModelsDataset(AbstractDataset[Mapping[str, bytes], dict[str, Callable[[], bytes]]]):
+    """A folder of LiteRT flatbuffers, one for each featurizer.
+
+    Loading returns a function for each key that reads the flatbuffer when called; saving adds the
+    flatbuffers given and leaves the others alone.
+
+    Args:
+        filepath: The folder: a local path or an `s3://` address.
+        metadata: Ignored by Kedro; read by plugins.
+    """
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = filepath.rstrip("/")
+        self.metadata = metadata
+
+    def load(self) -> dict[str, Callable[[], bytes]]:
+        """Return the reader of each flatbuffer, by key."""
+        fs, root = open_location(self._filepath)
+        if not fs.isdir(root):
+            return {}
+
+        def reader(path: str) -> Callable[[], bytes]:
+            return lambda: bytes(fs.cat_file(path))
+
+        paths = [path for path in fs.ls(root, detail=False) if path.endswith(_ENDING)]
+        return {path.rsplit("/", 1)[-1].removesuffix(_ENDING): reader(path) for path in paths}
+
+    def save(self, data: Mapping[str, bytes]) -> None:
+        """Store each flatbuffer under its key."""
+        for key, content in data.items():
+            with whole_file(f"{self._filepath}/{key}{_ENDING}") as file:
+                file.write(content)
+
+    def _exists(self) -> bool:
+        return bool(self.load())
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath}

@@ -1,0 +1,121 @@
+"""A table that readers see whole: each run publishes a version of its own beside the one it replaces."""
+
+import logging
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from kedro.io import AbstractDataset, DatasetError
+from kedro.io.core import Version, generate_timestamp
+from pyspark.sql import DataFrame, SparkSession
+
+from fruits_bigdata.storage import open_location, spark_location, whole_file
+
+_PREFIX = "version="
+_DONE = "_SUCCESS"
+
+logger = logging.getLogger(__name__)
+
+
+class PublishedTableDataset(AbstractDataset[DataFrame | pa.RecordBatchReader, DataFrame]):
+    """Writes `<filepath>/version=<run id>/` and, once its `_SUCCESS` is there, removes the older versions.
+
+    Loading returns the newest whole version, so a reader through the catalog never sees an unfinished or a
+    double one. Any other reader finds a table partitioned by `version`.
+
+    Args:
+        filepath: The table's folder: a local path or an `s3://` address.
+        file_format: A format that Spark reads and writes.
+        load_args: Options of Spark's reader.
+        save_args: Options of Spark's writer.
+        version: Kedro's versions; the run id becomes the version's name.
+        metadata: Ignored by Kedro; read by plugins.
+    """
+
+    # Kedro hands over the run id to datasets that say so.
+    versioned = True
+    _SINGLE_PROCESS = True
+
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        file_format: str = "parquet",
+        load_args: dict[str, Any] | None = None,
+        save_args: dict[str, Any] | None = None,
+        version: Version | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        self._filepath = filepath.rstrip("/")
+        self._file_format = file_format
+        self._load_args = load_args or {}
+        self._save_args = save_args or {}
+        self._version = version or Version(None, None)
+        self.metadata = metadata
+
+    def load(self) -> DataFrame:
+        """Return the newest whole version.
+
+        Raises:
+            DatasetError: Nothing has been published yet.
+        """
+        published = self._published()
+        if not published:
+            raise DatasetError(
+                f"Nothing has been published in {self._filepath} yet: run the pipeline that makes it first"
+            )
+        spark = SparkSession.builder.getOrCreate()
+        location = spark_location(f"{self._filepath}/{published[-1]}")
+        return spark.read.format(self._file_format).options(**self._load_args).load(location)
+
+    def save(self, data: DataFrame | pa.RecordBatchReader) -> None:
+        """Publish `data` and remove what it replaces.
+
+        Args:
+            data: A Spark DataFrame or, for Parquet, a reader of Arrow record batches, which needs no Spark.
+        """
+        # Neither a date nor a number to those who guess the type of a partition column.
+        run_id = self._version.save or generate_timestamp()
+        name = _PREFIX + run_id.replace("-", "").replace(":", "").replace(".", "")
+        location = f"{self._filepath}/{name}"
+        if isinstance(data, DataFrame):
+            writer = data.write.format(self._file_format).options(**self._save_args).mode("overwrite")
+            writer.save(spark_location(location))
+        else:
+            _write_parquet(data, location)
+        self._remove_all_but(name)
+
+    def _published(self) -> list[str]:
+        fs, root = open_location(self._filepath)
+        return [name for name in self._versions() if fs.exists(f"{root}/{name}/{_DONE}")]
+
+    def _versions(self) -> list[str]:
+        fs, root = open_location(self._filepath)
+        if not fs.isdir(root):
+            return []
+        names = (path.rstrip("/").rsplit("/", 1)[-1] for path in fs.ls(root, detail=False))
+        return sorted(name for name in names if name.startswith(_PREFIX))
+
+    def _remove_all_but(self, kept: str) -> None:
+        fs, root = open_location(self._filepath)
+        for name in self._versions():
+            if name != kept:
+                fs.rm(f"{root}/{name}", recursive=True)
+                logger.debug("Removed %s/%s", root, name)
+
+    def _exists(self) -> bool:
+        return bool(self._published())
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath, "file_format": self._file_format}
+
+
+def _write_parquet(batches: pa.RecordBatchReader, location: str) -> None:
+    with (
+        whole_file(f"{location}/part-00000.parquet") as file,
+        pq.ParquetWriter(file, batches.schema) as writer,
+    ):
+        for batch in batches:
+            writer.write_batch(batch)
+    with whole_file(f"{location}/{_DONE}"):
+        pass

@@ -1,0 +1,151 @@
+"""Kedro's hooks of the project, each for one small thing."""
+
+import atexit
+import difflib
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol, MemoryDataset
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+from pyspark.sql import SparkSession
+
+from fruits_bigdata.run_statistics import RunStatistics
+from fruits_bigdata.spark_session import create_session
+from fruits_bigdata.storage import configure_s3
+
+logger = logging.getLogger(__name__)
+
+
+class UnknownParameterError(ValueError):
+    """A run was given a parameter that nothing reads."""
+
+
+class ParameterHooks:
+    """Refuses a parameter of the command line that no configuration file knows."""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Compare the names given with those in the parameters files."""
+        loader = context.config_loader
+        given = set(_names(loader.runtime_params or {}))
+        # A loader of its own, since this one merges what was given into what it knows.
+        from kedro.framework.project import settings
+
+        plain = type(loader)(conf_source=loader.conf_source, env=loader.env, **settings.CONFIG_LOADER_ARGS)
+        known = set(_names(plain["parameters"]))
+        for name in sorted(given - known):
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(known))}"
+            raise UnknownParameterError(f"There is no parameter {name!r}: {hint}")
+
+
+class StorageHooks:
+    """Gives the S3 endpoint and region of `globals.yml` to Python; `spark.yml` gives the same to Spark."""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Read them before any dataset is made."""
+        configure_s3(context.params["s3"])
+
+
+class SparkHooks:
+    """Starts the Spark session of `spark.yml` for a run that needs one, and stops it again."""
+
+    def __init__(self) -> None:
+        self._settings: Mapping[str, Any] = {}
+        self._own: SparkSession | None = None
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Keep the settings."""
+        self._settings = context.config_loader["spark"]
+
+    # Last, so that what refuses a run does so before anything is started.
+    @hook_impl(trylast=True)
+    def before_pipeline_run(self, pipeline: Pipeline) -> None:
+        """Start the session, unless no node needs it or a notebook has one already, which is then used."""
+        if (
+            not any("spark" in node.tags for node in pipeline.nodes)
+            or SparkSession.getActiveSession() is not None
+        ):
+            return
+        self._own = create_session(self._settings)
+        # Ctrl-C is no Exception, so no hook hears of it.
+        atexit.register(self._stop)
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        """Stop the session."""
+        self._stop()
+
+    @hook_impl
+    def on_pipeline_error(self) -> None:
+        """Stop the session."""
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._own is not None:
+            self._own.stop()
+            self._own = None
+            atexit.unregister(self._stop)
+
+
+class StatisticsHooks:
+    """Times the stages of a run; the report reads the dataset `run_statistics`."""
+
+    def __init__(self) -> None:
+        self._statistics = RunStatistics()
+
+    @hook_impl
+    def after_catalog_created(self, catalog: CatalogProtocol[Any]) -> None:
+        """Put a new clock into the catalog."""
+        self._statistics = RunStatistics()
+        catalog["run_statistics"] = MemoryDataset(
+            self._statistics, copy_mode="assign", metadata={"kedro-viz": {"layer": "reporting"}}
+        )
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
+        """Start the clock."""
+        self._statistics.start(
+            run_params["run_id"], run_params["env"] or "local", run_params["runtime_params"]
+        )
+
+    @hook_impl
+    def before_dataset_loaded(self, node: Node) -> None:
+        """Begin the node's time with the first dataset that it loads."""
+        self._statistics.enter(_stage(node), node.name)
+
+    @hook_impl
+    def after_dataset_saved(self, node: Node) -> None:
+        """Add the time up to each dataset that the node saves."""
+        self._statistics.leave(_stage(node), node.name)
+
+
+class ResultHooks:
+    """Says where a run left its results."""
+
+    @hook_impl
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any]) -> None:
+        """Log the place of everything that the run wrote."""
+        for name in sorted(pipeline.all_outputs()):
+            description = catalog[name]._describe()
+            if "filepath" in description:
+                logger.info("Written: %-25s %s", name, description["filepath"])
+
+
+def _stage(node: Node) -> str:
+    return next(iter(sorted(node.tags - {"spark"})), node.name)
+
+
+def _names(parameters: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for key, value in parameters.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            yield from _names(value, f"{name}.")
+        else:
+            yield name

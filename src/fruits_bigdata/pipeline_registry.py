@@ -1,0 +1,21 @@
+"""The pipelines of the project."""
+
+from kedro.pipeline import Pipeline
+
+from fruits_bigdata.pipelines.export.pipeline import create_pipeline as create_export
+from fruits_bigdata.pipelines.featurization.pipeline import create_pipeline as create_featurization
+from fruits_bigdata.pipelines.loading.pipeline import create_pipeline as create_loading
+from fruits_bigdata.pipelines.pca.pipeline import create_pipeline as create_pca
+from fruits_bigdata.pipelines.reporting.pipeline import create_pipeline as create_reporting
+
+
+def register_pipelines() -> dict[str, Pipeline]:
+    """Return each pipeline by name, and all of them in a row as the default."""
+    pipelines = {
+        "loading": create_loading(),
+        "featurization": create_featurization(),
+        "pca": create_pca(),
+        "export": create_export(),
+        "reporting": create_reporting(),
+    }
+    return {**pipelines, "__default__": sum(pipelines.values(), Pipeline([]))}

@@ -1,0 +1,1 @@
+"""Hand the scores on as CSV, checked against the features."""

@@ -1,0 +1,80 @@
+"""Nodes of the export pipeline."""
+
+import logging
+from collections.abc import Mapping
+from functools import reduce
+
+from pydantic import BaseModel, ConfigDict, PositiveInt
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as f
+
+from fruits_bigdata.linalg.pca import PcaModel
+from fruits_bigdata.pipelines.current import select_current
+from fruits_bigdata.schemas import LABEL, PATH, PCA, pca_column_names
+
+logger = logging.getLogger(__name__)
+
+
+class ExportParameters(BaseModel):
+    """Parameters of the export.
+
+    Attributes:
+        rows_per_csv_file: Rows of a CSV file at most: up to so many images, the CSV is a single file.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rows_per_csv_file: PositiveInt
+
+
+class ExportError(RuntimeError):
+    """The tables that were written do not hold the same images."""
+
+
+def flatten_scores(pca: DataFrame, pca_model: PcaModel, parameters: ExportParameters) -> DataFrame:
+    """Spread the scores over columns `pca_00`, `pca_01`, ..., sorted by path."""
+    names = pca_column_names(pca_model.n_components_)
+    scores = [f.col(PCA)[i].alias(name) for i, name in enumerate(names)]
+    n_files = -(-pca.count() // parameters.rows_per_csv_file)
+    flat = pca.select(PATH, LABEL, *scores)
+    if n_files == 1:
+        return flat.coalesce(1).sortWithinPartitions(PATH)
+    return flat.repartitionByRange(n_files, PATH).sortWithinPartitions(PATH)
+
+
+def check_export(
+    features: DataFrame, images: DataFrame, pca: DataFrame, pca_csv: DataFrame
+) -> dict[str, int]:
+    """Fail the run if current features, `pca` and `pca_csv` do not hold the same images, each once.
+
+    Returns:
+        The number of rows of each table.
+
+    Raises:
+        ExportError: Rows are missing, double or foreign; the message counts them and names some.
+    """
+    tables: Mapping[str, DataFrame] = {
+        "features": select_current(features, images),
+        "pca": pca,
+        "pca_csv": pca_csv,
+    }
+    marked = (table.select(PATH, f.lit(name).alias("table")) for name, table in tables.items())
+    counts = [f.count(f.when(f.col("table") == name, 1)).alias(name) for name in tables]
+    by_path = reduce(DataFrame.unionByName, marked).groupBy(PATH).agg(*counts).persist()
+    try:
+        totals = by_path.agg(*(f.coalesce(f.sum(name), f.lit(0)).alias(name) for name in tables)).first()
+        wrong = by_path.where(" OR ".join(f"{name} != 1" for name in tables))
+        examples = wrong.orderBy(PATH).limit(5).collect()
+        if examples:
+            listed = "; ".join(
+                f"{row[PATH]!r}: " + ", ".join(f"{row[t]} in {t}" for t in tables) for row in examples
+            )
+            raise ExportError(
+                f"{wrong.count():,} images are not exactly once in each of {', '.join(tables)}, "
+                f"such as {listed}. Run `kedro run --pipelines pca,export` again; nothing that was featurized is lost"
+            )
+    finally:
+        by_path.unpersist()
+    rows = {name: int(totals[name]) for name in tables} if totals else {}
+    logger.info("Checked: %s", ", ".join(f"{n:,} rows in {name}" for name, n in rows.items()))
+    return rows

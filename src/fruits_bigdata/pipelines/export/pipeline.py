@@ -1,0 +1,16 @@
+"""The export pipeline."""
+
+from kedro.pipeline import Node, Pipeline
+
+from fruits_bigdata.pipelines.export.nodes import check_export, flatten_scores
+
+
+def create_pipeline() -> Pipeline:
+    """pca -> flatten_scores -> pca_csv -> check_export -> export_check"""
+    return Pipeline(
+        [
+            Node(flatten_scores, ["pca", "pca_model", "params:export"], "pca_csv", name="flatten_scores"),
+            Node(check_export, ["features", "images", "pca", "pca_csv"], "export_check", name="check_export"),
+        ],
+        tags=["export", "spark"],
+    )

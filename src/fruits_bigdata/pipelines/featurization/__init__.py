@@ -1,0 +1,1 @@
+"""Turn the images that have no features yet into features."""

@@ -1,0 +1,211 @@
+"""Nodes of the featurization pipeline."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from time import perf_counter
+from typing import Any
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, PositiveInt
+from pyspark import Accumulator, Broadcast
+from pyspark.sql import DataFrame
+from pyspark.sql.functions import col, lit, pmod, xxhash64
+from pyspark.sql.pandas.types import from_arrow_schema
+
+from fruits_bigdata.image_folder import ImageFolder
+from fruits_bigdata.pipelines.featurization.progress import StatisticsParam, show_progress
+from fruits_bigdata.schemas import FEATURES, FEATURIZER, KEY, OUTCOME_SCHEMA, PATH, REASON
+from fruits_bigdata.vision import model
+from fruits_bigdata.vision.engine import CompiledModel
+from fruits_bigdata.vision.featurize import featurize_batches
+from fruits_bigdata.vision.statistics import FeaturizationStatistics
+from fruits_bigdata.vision.weights import Weights
+
+# Each chunk reads the list of new images once more, so their number is bounded.
+_MAX_CHUNKS = 200
+
+logger = logging.getLogger(__name__)
+
+
+class FeaturizationParameters(BaseModel):
+    """Parameters of the featurization.
+
+    Attributes:
+        images_per_task: Images of one Spark task: the progress bar's step, and what a failed task repeats.
+        images_per_chunk: Images appended to the store at a time: what a crash loses at most.
+        fetch_threads: Threads in each worker that fetch and decode while the model works.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    images_per_task: PositiveInt
+    images_per_chunk: PositiveInt
+    fetch_threads: PositiveInt
+
+
+def compile_model(
+    weights: Weights, compiled_models: Mapping[str, Callable[[], bytes]]
+) -> tuple[CompiledModel, dict[str, bytes]]:
+    """Compile the weights, unless a model compiled from them is at hand.
+
+    Returns:
+        The compiled model, and what is to be added to the compiled models: nothing, if it was there.
+    """
+    featurizer = model.featurizer_of(weights.digest)
+    if featurizer in compiled_models:
+        content = compiled_models[featurizer]()
+        if model.is_usable(content):
+            return CompiledModel(featurizer, weights.digest, content), {}
+        logger.warning("The compiled model %s is damaged and is made anew", featurizer)
+    logger.info("Compiling the weights with TensorFlow; it is done once for each set of weights")
+    compiled = model.compile_model(weights)
+    return compiled, {featurizer: compiled.content}
+
+
+def broadcast_model(compiled_model: CompiledModel, images: DataFrame) -> Broadcast[CompiledModel]:
+    """Send the compiled model to the executors: each fetches it once, and its workers share it.
+
+    Args:
+        compiled_model: The model.
+        images: Any table of the session that broadcasts.
+    """
+    logger.info(
+        "Broadcasting MobileNetV2's weights to the workers: %s bytes, featurizer %s",
+        f"{len(compiled_model.content):,}",
+        compiled_model.featurizer,
+    )
+    return images.sparkSession.sparkContext.broadcast(compiled_model)
+
+
+def select_new_images(
+    images: DataFrame, features: DataFrame, rejected: DataFrame, compiled_model: CompiledModel
+) -> DataFrame:
+    """Return the listed images that neither have features nor were rejected.
+
+    An image whose size or date has changed is new.
+
+    Raises:
+        ValueError: The store holds rows of another featurizer.
+    """
+    columns = [*KEY, FEATURIZER]
+    done = features.select(columns).unionByName(rejected.select(columns))
+    other = done.where(col(FEATURIZER) != compiled_model.featurizer).first()
+    if other is not None:
+        raise ValueError(
+            f"The features stored here were made by the featurizer {other[FEATURIZER]}, this run's is "
+            f"{compiled_model.featurizer} (other weights or preprocessing), and the two do not mix: give a "
+            f"new folder with --params output_path=..., or remove the stored features and rejected images"
+        )
+    return images.join(done, KEY, "left_anti").select(images.columns)
+
+
+def featurize_images(
+    new_images: DataFrame,
+    model_broadcast: Broadcast[CompiledModel],
+    image_folder: ImageFolder,
+    parameters: FeaturizationParameters,
+) -> Iterator[tuple[DataFrame, DataFrame, dict[str, Any]]]:
+    """Fetch, decode and infer in the workers, chunk by chunk.
+
+    Yields:
+        For each chunk its rows of `features`, its rows of `rejected`, and the statistics up to now. With
+        nothing to do, one empty chunk.
+    """
+    context = new_images.sparkSession.sparkContext
+    statistics = context.accumulator(FeaturizationStatistics(), StatisticsParam())
+    featurizer = model_broadcast.value.featurizer
+    worker = _worker(model_broadcast, featurizer, image_folder, parameters.fetch_threads, statistics)
+    new_images = new_images.persist()
+    total = new_images.count()
+    if not total:
+        nothing = new_images.sparkSession.createDataFrame([], from_arrow_schema(OUTCOME_SCHEMA))
+        logger.info("Nothing to featurize: every listed image is already in the store")
+        yield *_split(nothing), _summary(statistics.value, model_broadcast.value, 0.0)
+        return
+    n_chunks = min(_MAX_CHUNKS, -(-total // parameters.images_per_chunk))
+    n_tasks = -(-total // (n_chunks * parameters.images_per_task))
+    logger.info("%s new images to featurize, in %d chunks of %d tasks", f"{total:,}", n_chunks, n_tasks)
+    started = perf_counter()
+    try:
+        with show_progress(total, statistics):
+            for chunk in range(n_chunks):
+                batch = new_images.where(pmod(xxhash64(PATH), lit(n_chunks)) == chunk).repartition(n_tasks)
+                outcomes = batch.mapInArrow(worker, from_arrow_schema(OUTCOME_SCHEMA)).persist()
+                try:
+                    outcomes.count()
+                    summary = _summary(statistics.value, model_broadcast.value, perf_counter() - started)
+                    # Tasks are short for the progress bar's sake; a file for each would be many small files.
+                    yield *_split(outcomes.coalesce(context.defaultParallelism)), summary
+                finally:
+                    outcomes.unpersist()
+    finally:
+        new_images.unpersist()
+    _log_end(summary)
+
+
+def _worker(
+    model_broadcast: Broadcast[CompiledModel],
+    featurizer: str,
+    image_folder: ImageFolder,
+    fetch_threads: int,
+    statistics: Accumulator[FeaturizationStatistics],
+) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def featurize(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        return featurize_batches(
+            batches,
+            model=lambda: model_broadcast.value,
+            featurizer=featurizer,
+            read_file=image_folder.read,
+            fetch_threads=fetch_threads,
+            report=statistics.add,
+        )
+
+    return featurize
+
+
+def _split(outcomes: DataFrame) -> tuple[DataFrame, DataFrame]:
+    """Return the rows of `features` and the rows of `rejected`."""
+    return (
+        outcomes.where(col(REASON).isNull()).drop(REASON),
+        outcomes.where(col(REASON).isNotNull()).drop(FEATURES),
+    )
+
+
+def _summary(statistics: FeaturizationStatistics, model: CompiledModel, seconds: float) -> dict[str, Any]:
+    return {
+        "featurizer": model.featurizer,
+        "weights_digest": model.weights_digest,
+        "broadcast_bytes": len(model.content),
+        "images": statistics.images,
+        "rejected": statistics.rejected,
+        "seconds": round(seconds, 3),
+        "images_per_second": round(statistics.images / seconds, 1) if statistics.images else None,
+        "bytes_read": statistics.bytes_read,
+        "engine_seconds": round(statistics.engine_seconds, 3),
+        "waiting_seconds": round(statistics.waiting_seconds, 3),
+        "interpreters_made": sum(statistics.engines_made.values()),
+        "workers": [
+            {
+                "worker": worker,
+                "images": n,
+                "interpreters_made": statistics.engines_made.get(worker, 0),
+                "peak_memory_mb": round(statistics.peak_memory_bytes[worker] / 1e6, 1),
+            }
+            for worker, n in sorted(statistics.images_by_worker.items())
+        ],
+    }
+
+
+def _log_end(summary: dict[str, Any]) -> None:
+    logger.info(
+        "Featurized %s images in %.1f s, %.0f images/s; %s rejected; %d interpreters made by %d Python "
+        "workers, which received %s bytes of weights by broadcast; peak memory of a worker %.0f MB",
+        f"{summary['images'] - summary['rejected']:,}",
+        summary["seconds"],
+        summary["images_per_second"],
+        f"{summary['rejected']:,}",
+        summary["interpreters_made"],
+        len(summary["workers"]),
+        f"{summary['broadcast_bytes']:,}",
+        max(worker["peak_memory_mb"] for worker in summary["workers"]),
+    )

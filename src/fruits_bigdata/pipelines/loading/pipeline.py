@@ -1,0 +1,12 @@
+"""The loading pipeline."""
+
+from kedro.pipeline import Node, Pipeline
+
+from fruits_bigdata.pipelines.loading.nodes import list_images
+
+
+def create_pipeline() -> Pipeline:
+    """image_folder -> list_images -> images"""
+    return Pipeline(
+        [Node(list_images, ["image_folder", "params:limit"], "images", name="list_images")], tags="loading"
+    )

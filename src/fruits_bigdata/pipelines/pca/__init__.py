@@ -1,0 +1,1 @@
+"""Reduce the features to their principal components."""

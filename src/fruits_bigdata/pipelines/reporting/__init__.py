@@ -1,0 +1,1 @@
+"""Say what the run did and what it found."""

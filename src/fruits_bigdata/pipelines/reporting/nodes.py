@@ -1,0 +1,134 @@
+"""Nodes of the reporting pipeline."""
+
+import platform
+from collections.abc import Mapping
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as f
+
+from fruits_bigdata.linalg.pca import PcaModel
+from fruits_bigdata.pipelines.current import select_current
+from fruits_bigdata.run_statistics import RunStatistics
+from fruits_bigdata.schemas import LABEL, PCA, REASON
+
+_PACKAGES = (
+    "fruits_bigdata",
+    "kedro",
+    "kedro-datasets",
+    "pyspark",
+    "ai-edge-litert",
+    "numpy",
+    "pyarrow",
+    "pillow",
+)
+_MAX_POINTS = 5_000
+# Okabe and Ito's palette, told apart by colour-blind readers (jfly.uni-koeln.de/color, 2008).
+_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
+_MARKERS = "osD^vP*X"
+_MAX_CLASSES_IN_LEGEND = 40
+
+
+def build_metrics(
+    images: DataFrame,
+    features: DataFrame,
+    rejected: DataFrame,
+    pca_model: PcaModel,
+    featurization_statistics: Mapping[str, Any],
+    export_check: Mapping[str, int],
+    run_statistics: RunStatistics,
+) -> dict[str, Any]:
+    """Gather the run's figures: counts, reasons, times, speed, explained variance, versions."""
+    reasons = (
+        select_current(rejected, images).groupBy(REASON).count().orderBy(f.desc("count"), REASON).collect()
+    )
+    ratios = pca_model.explained_variance_ratio_
+    return {
+        "counts": {
+            "listed": images.count(),
+            "features": select_current(features, images).count(),
+            "rejected": sum(row["count"] for row in reasons),
+            "classes": images.select(LABEL).distinct().count(),
+            "published": dict(export_check),
+        },
+        "rejected_by_reason": {row[REASON]: row["count"] for row in reasons},
+        "run": run_statistics.as_dict(),
+        "featurization": dict(featurization_statistics),
+        "pca": {
+            "n_components": pca_model.n_components_,
+            "n_images": pca_model.moments.n,
+            "explained_variance": pca_model.explained_variance_.tolist(),
+            "explained_variance_ratio": ratios.tolist(),
+            "explained_variance_ratio_sum": float(ratios.sum()),
+            "featurizer": pca_model.featurizer,
+        },
+        "versions": {
+            "python": platform.python_version(),
+            "spark": images.sparkSession.version,
+            **{package: _version(package) for package in _PACKAGES},
+        },
+    }
+
+
+def plot_explained_variance(pca_model: PcaModel) -> Figure:
+    """Draw the variance that each component explains, and all up to it."""
+    ratios = 100 * pca_model.explained_variance_ratio_
+    numbers = np.arange(1, len(ratios) + 1)
+    figure = Figure(figsize=(9, 5), layout="constrained")
+    axes = figure.subplots()
+    axes.bar(numbers, ratios, color=_COLOURS[0], label="each component")
+    axes.plot(numbers, ratios.cumsum(), color=_COLOURS[5], marker="o", markersize=3, label="all up to it")
+    axes.set_title(f"{len(ratios)} components keep {ratios.sum():.1f} % of the variance of 1,280 features")
+    axes.set_xlabel("component")
+    axes.set_ylabel("explained variance (%)")
+    axes.set_ylim(0, 105)
+    axes.grid(axis="y", alpha=0.3)
+    axes.legend(loc="center right")
+    return figure
+
+
+def plot_components(pca: DataFrame, pca_model: PcaModel) -> Figure:
+    """Draw the images on the plane of the first two components, coloured by class."""
+    ratios = 100 * pca_model.explained_variance_ratio_
+    n = pca.count()
+    second = f.col(PCA)[1] if pca_model.n_components_ > 1 else f.lit(0.0)
+    points = pca.select(LABEL, f.col(PCA)[0].alias("pc1"), second.alias("pc2"))
+    if n > _MAX_POINTS:
+        points = points.orderBy(f.xxhash64("pc1", "pc2")).limit(_MAX_POINTS)
+    by_class = dict(list(points.toPandas().groupby(LABEL)))
+    figure = Figure(figsize=(11, 7), layout="constrained")
+    axes = figure.subplots()
+    for i, (label, group) in enumerate(sorted(by_class.items())):
+        axes.scatter(
+            group["pc1"],
+            group["pc2"],
+            s=9,
+            alpha=0.7,
+            linewidths=0,
+            label=str(label),
+            color=_COLOURS[i % len(_COLOURS)],
+            marker=_MARKERS[i // len(_COLOURS) % len(_MARKERS)],
+        )
+        if len(by_class) > _MAX_CLASSES_IN_LEGEND:
+            axes.annotate(str(label), (group["pc1"].median(), group["pc2"].median()), fontsize=6, ha="center")
+    shown = f"{min(n, _MAX_POINTS):,} of {n:,} images" if n > _MAX_POINTS else f"{n:,} images"
+    explained = ratios[:2].sum()
+    axes.set_title(
+        f"{shown} of {len(by_class)} classes, on the two components that keep {explained:.1f} % of the variance"
+    )
+    axes.set_xlabel(f"PC1 ({ratios[0]:.1f} % of the variance)")
+    axes.set_ylabel(f"PC2 ({ratios[1]:.1f} % of the variance)" if len(ratios) > 1 else "")
+    axes.grid(alpha=0.3)
+    if 1 < len(by_class) <= _MAX_CLASSES_IN_LEGEND:
+        figure.legend(loc="outside right center", fontsize=8, markerscale=2, frameon=False)
+    return figure
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None

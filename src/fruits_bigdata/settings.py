@@ -1,0 +1,20 @@
+"""Kedro's settings of the project."""
+
+import warnings
+
+from fruits_bigdata.hooks import ParameterHooks, ResultHooks, SparkHooks, StatisticsHooks, StorageHooks
+
+# Kedro's own use of OmegaConf; nothing that a user of this project can mend.
+warnings.filterwarnings("ignore", message="register_new_resolver", category=UserWarning)
+
+# Pluggy calls the last one first.
+HOOKS = (ResultHooks(), StatisticsHooks(), SparkHooks(), StorageHooks(), ParameterHooks())
+
+# Nothing about a run leaves the machine.
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
+
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "default_run_env": "local",
+    "config_patterns": {"spark": ["spark*", "spark*/**"]},
+}

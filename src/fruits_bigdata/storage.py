@@ -1,0 +1,80 @@
+"""Where files live: one way to reach a local folder and an S3 bucket, from Python and from Spark."""
+
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import fsspec
+from fsspec import AbstractFileSystem
+
+_S3_SCHEMES = ("s3://", "s3a://")
+
+
+def is_s3(url: str) -> bool:
+    """Tell whether `url` names a place on S3; `s3://` and `s3a://` mean the same."""
+    return url.startswith(_S3_SCHEMES)
+
+
+def configure_s3(settings: Mapping[str, Any]) -> None:
+    """Make every S3 file system that this process opens from now on use `settings`.
+
+    Args:
+        settings: `endpoint_url` (None for AWS itself) and `region`, as in `conf/<env>/globals.yml`.
+    """
+    # A cached listing would hide what Spark, another process, writes.
+    options: dict[str, Any] = {"use_listings_cache": False}
+    if settings.get("endpoint_url"):
+        options["endpoint_url"] = settings["endpoint_url"]
+    if settings.get("region"):
+        options["client_kwargs"] = {"region_name": settings["region"]}
+    fsspec.config.conf["s3"] = options
+
+
+def open_location(url: str) -> tuple[AbstractFileSystem, str]:
+    """Return the file system of `url` and the path of `url` in it, without a slash at the end.
+
+    Args:
+        url: A local path (`~` and `file:` are understood) or an `s3://` or `s3a://` address.
+    """
+    if is_s3(url):
+        return fsspec.filesystem("s3"), url.split("://", 1)[1].rstrip("/")
+    if url.startswith("file:"):
+        url = "/" + url.removeprefix("file:").lstrip("/")
+    return fsspec.filesystem("file"), str(Path(url).expanduser().absolute())
+
+
+def spark_location(url: str) -> str:
+    """Return `url` as Hadoop's file systems name it: `s3a://...` or `file:/...`."""
+    _, path = open_location(url)
+    return f"s3a://{path}" if is_s3(url) else f"file:{path}"
+
+
+@contextmanager
+def whole_file(url: str) -> Iterator[IO[bytes]]:
+    """Open `url` for writing such that a reader sees the whole new file or none of it.
+
+    A local file is written under a temporary name and renamed; an S3 object appears when its upload is
+    complete. If the block raises, what was there before stays.
+    """
+    fs, path = open_location(url)
+    if is_s3(url):
+        with tempfile.NamedTemporaryFile() as file:
+            yield file
+            file.flush()
+            fs.put_file(file.name, path)
+        return
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    temporary = f"{path}.{uuid.uuid4().hex}.tmp"
+    try:
+        with open(temporary, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        if os.path.exists(temporary):
+            os.remove(temporary)

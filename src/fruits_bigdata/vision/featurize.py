@@ -1,0 +1,132 @@
+"""The worker's step: listed images in, features or the reason for having none out."""
+
+import errno
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from time import perf_counter
+from typing import Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from fruits_bigdata.schemas import LENGTH, OUTCOME_SCHEMA, PATH
+from fruits_bigdata.vision.engine import CompiledModel, shared_engine
+from fruits_bigdata.vision.pixels import UnusableImageError, decode
+from fruits_bigdata.vision.statistics import FeaturizationStatistics, this_worker
+
+MAX_FILE_BYTES = 256 * 1024 * 1024
+
+# The storage's trouble, not the image's: the task fails and is tried again, the image is not rejected.
+_PASSING_ERRORS = {errno.EBUSY, errno.ETIMEDOUT, errno.ECONNRESET, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def featurize_batches(
+    batches: Iterable[pa.RecordBatch],
+    *,
+    model: Callable[[], CompiledModel],
+    featurizer: str,
+    read_file: Callable[[str], bytes],
+    fetch_threads: int,
+    report: Callable[[FeaturizationStatistics], None],
+) -> Iterator[pa.RecordBatch]:
+    """Turn batches of listed images into batches of outcomes, fetching and decoding ahead of the model.
+
+    Args:
+        batches: Record batches of `schemas.IMAGES_SCHEMA`.
+        model: Returns the compiled model; called once in the life of a worker process.
+        featurizer: The model's fingerprint.
+        read_file: Returns the bytes of the image at a path relative to the images root.
+        fetch_threads: Threads that fetch and decode while the model works.
+        report: Receives the statistics once, when all batches are done.
+
+    Yields:
+        A batch of `schemas.OUTCOME_SCHEMA` for each batch: every image that came in goes out, either with
+        `features`, float32 (n_features,), or with the `reason` why it has none.
+
+    Raises:
+        OSError: The storage failed in a way that says nothing about the image.
+    """
+    statistics = FeaturizationStatistics()
+
+    def content() -> bytes:
+        statistics.engines_made[this_worker()] = 1
+        return model().content
+
+    engine = shared_engine(featurizer, content)
+
+    def pixels_or_reason(row: tuple[str, int]) -> tuple[NDArray[np.uint8] | str, int]:
+        try:
+            data = _fetch(read_file, *row)
+            return decode(data), len(data)
+        except UnusableImageError as error:
+            return str(error), 0
+
+    with ThreadPoolExecutor(fetch_threads) as pool:
+        for batch in batches:
+            rows = zip(batch.column(PATH).to_pylist(), batch.column(LENGTH).to_pylist(), strict=True)
+            features = np.zeros((batch.num_rows, engine.n_features), dtype=np.float32)
+            reasons: list[str | None] = [None] * batch.num_rows
+            asked = perf_counter()
+            for i, (outcome, n_bytes) in enumerate(_ahead(pool, pixels_or_reason, rows, 2 * fetch_threads)):
+                started = perf_counter()
+                if isinstance(outcome, str):
+                    reasons[i] = outcome
+                else:
+                    features[i] = engine.features(outcome)
+                statistics.bytes_read += n_bytes
+                statistics.waiting_seconds += started - asked
+                asked = perf_counter()
+                statistics.engine_seconds += asked - started
+            statistics.images += batch.num_rows
+            statistics.rejected += sum(reason is not None for reason in reasons)
+            yield _outcomes(batch, featurizer, features, reasons)
+    statistics.sign()
+    report(statistics)
+
+
+def _fetch(read_file: Callable[[str], bytes], path: str, length: int) -> bytes:
+    if length == 0:
+        raise UnusableImageError("empty file")
+    if length > MAX_FILE_BYTES:
+        raise UnusableImageError(f"too large: {length:,} bytes, limit {MAX_FILE_BYTES:,}")
+    try:
+        return read_file(path)
+    except FileNotFoundError:
+        raise UnusableImageError("vanished: it was listed, but is no longer there") from None
+    except OSError as error:
+        if error.errno in _PASSING_ERRORS:
+            raise
+        raise UnusableImageError(f"unreadable: {error}") from error
+
+
+def _ahead(
+    pool: ThreadPoolExecutor, function: Callable[[Item], Result], items: Iterable[Item], window: int
+) -> Iterator[Result]:
+    """Map like `pool.map`, but hold at most `window` results that nobody has taken yet."""
+    pending: deque[Future[Result]] = deque()
+    for item in items:
+        if len(pending) == window:
+            yield pending.popleft().result()
+        pending.append(pool.submit(function, item))
+    while pending:
+        yield pending.popleft().result()
+
+
+def _outcomes(
+    batch: pa.RecordBatch, featurizer: str, features: NDArray[np.float32], reasons: list[str | None]
+) -> pa.RecordBatch:
+    kept = np.array([reason is None for reason in reasons])
+    offsets = np.zeros(len(reasons) + 1, dtype=np.int32)
+    np.cumsum(kept * features.shape[1], out=offsets[1:])
+    columns: list[Any] = [
+        *batch.columns,
+        pa.array([featurizer] * batch.num_rows, pa.string()),
+        pa.ListArray.from_arrays(offsets, features[kept].ravel(), mask=pa.array(~kept)),
+        pa.array(reasons, pa.string()),
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=OUTCOME_SCHEMA)
