@@ -101,7 +101,7 @@ class StatisticsHooks:
         self._statistics = RunStatistics()
 
     @hook_impl
-    def after_catalog_created(self, catalog: CatalogProtocol[Any]) -> None:
+    def after_catalog_created(self, catalog: CatalogProtocol[Any, Any]) -> None:
         """Put a new clock into the catalog."""
         self._statistics = RunStatistics()
         catalog["run_statistics"] = MemoryDataset(
@@ -130,7 +130,7 @@ class ResultHooks:
     """Says where a run left its results."""
 
     @hook_impl
-    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any]) -> None:
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
         """Log the place of everything that the run wrote."""
         for name in sorted(pipeline.all_outputs()):
             description = catalog[name]._describe()

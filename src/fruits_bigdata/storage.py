@@ -44,7 +44,9 @@ def open_location(url: str) -> tuple[AbstractFileSystem, str]:
         return fsspec.filesystem("s3"), url.split("://", 1)[1].rstrip("/")
     if url.startswith("file:"):
         url = "/" + url.removeprefix("file:").lstrip("/")
-    return fsspec.filesystem("file"), str(Path(url).expanduser().absolute())
+    # Kedro takes `~/images` for a relative path and puts the project's folder before it.
+    _, home, below = url.partition("/~/")
+    return fsspec.filesystem("file"), str(Path(f"~/{below}" if home else url).expanduser().absolute())
 
 
 def spark_location(url: str) -> str:

@@ -7,6 +7,7 @@ from fruits_bigdata.sample_images.model import Fruit, Part
 from fruits_bigdata.sample_images.shapes import (
     Array,
     Shape,
+    as_float32,
     azimuth,
     cut,
     hollowed,
@@ -44,7 +45,7 @@ def _kiwi(p: Array) -> Array:
     wall, sector = cells(p, 34, 2)
     ring = 0.40 + 0.10 * np.sin(sector * 2.4) + 0.03 * np.sin(sector * 5.1)
     across = rho * (np.float32(np.pi / 34) - wall)
-    seed = length(across / 0.026, (rho - ring) / 0.05)
+    seed = length(as_float32(across / 0.026), (rho - ring) / 0.05)
     flesh = mix(flesh, (26, 20, 18), step(seed, 1.15, 0.75))
     skin = mix((112, 82, 44), (152, 116, 66), cloudy(p, 6, 3))
     skin = mix(skin, (84, 58, 30), dots(p, 16, 0.4, 4) * 0.6)
@@ -71,7 +72,7 @@ def _watermelon(p: Array) -> Array:
     flesh = mix(flesh, (252, 148, 136), step(noise(p, 14, 11), 0.72, 0.9) * 0.35)
     wall, sector = cells(p, 17, 12)
     ring = 0.47 + 0.14 * np.sin(sector * 2.4) + 0.05 * np.sin(sector * 4.7)
-    seed = length(rho * (np.float32(np.pi / 17) - wall) / 0.036, (rho - ring) / 0.062)
+    seed = length(as_float32(rho * (np.pi / 17 - wall) / 0.036), (rho - ring) / 0.062)
     flesh = mix(flesh, (36, 20, 16), step(seed, 1.12, 0.82))
     flesh = mix((236, 240, 206), flesh, step(depth + 0.02 * noise(p, 5), 0.12, 0.17))
     flesh = mix((70, 124, 52), flesh, step(depth, 0.03, 0.055))
@@ -105,7 +106,7 @@ def _ridges(theta: Array, phi: Array) -> Array:
     # Straight flanks in the cross-section, rounded at the ridge and in the valley.
     flank = 0.40 / (0.40 + 0.62 * np.sqrt(off * off + 0.012) - 0.06)
     star = flank + 0.05 * step(off, 0.75, 1.0)
-    return (0.6 + (star - 0.6) * np.sqrt(np.sin(phi))).astype(np.float32)
+    return as_float32(0.6 + (star - 0.6) * np.sqrt(np.abs(np.sin(phi))))
 
 
 _STAR_BODY = revolved(outlines.CARAMBOLA, _ridges, 0.02, 0.4)

@@ -4,23 +4,33 @@ import numpy as np
 
 from fruits_bigdata.sample_images import outlines, skins
 from fruits_bigdata.sample_images.model import Fruit, Part
-from fruits_bigdata.sample_images.shapes import Array, crescent, moved, revolved, ribs, rosette, shell, tube
+from fruits_bigdata.sample_images.shapes import (
+    Array,
+    as_float32,
+    crescent,
+    moved,
+    revolved,
+    ribs,
+    rosette,
+    shell,
+    tube,
+)
 from fruits_bigdata.sample_images.textures import plain, step
 
 
 def _groove(theta: Array, phi: Array) -> Array:
-    return (1 - 0.055 * np.exp(-((theta / 0.16) ** 2)) * np.sqrt(np.sin(phi))).astype(np.float32)
+    return as_float32(1 - 0.055 * np.exp(-((theta / 0.16) ** 2)) * np.sqrt(np.abs(np.sin(phi))))
 
 
 def _calyx_edge(theta: Array, phi: Array) -> Array:
     lobes = np.abs(np.sin(2.5 * theta + 0.6 + 0.25 * np.sin(theta)))
-    return (0.20 + (0.26 + 0.05 * np.sin(theta + 1)) * lobes).astype(np.float32)
+    return as_float32(0.20 + (0.26 + 0.05 * np.sin(theta + 1)) * lobes)
 
 
 def _eye_bumps(theta: Array, phi: Array) -> Array:
     across, up = skins.eyes(theta, phi)
     edge = np.abs(across) + np.abs(up)
-    return (1 + 0.085 * np.sin(phi) * (step(edge, 0.5, 0.22) - 0.5)).astype(np.float32)
+    return as_float32(1 + 0.085 * np.sin(phi) * (step(edge, 0.5, 0.22) - 0.5))
 
 
 _EGGPLANT_BODY = revolved(outlines.EGGPLANT, ribs(3, 0.02), 0.10)

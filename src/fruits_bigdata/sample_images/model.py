@@ -14,8 +14,8 @@ class Part:
     """One material of a fruit: its shape, its colours and how it shines.
 
     `paint` maps points (3, n) on the surface to sRGB colours, float32 (3, n), 0 to 255. `relief` maps points
-    to the depth (n,) of fine structure that bends the light but is too small to change the silhouette. `gloss`
-    runs from 0 (felt) to 1 (polished).
+    to the depth (n,) of fine structure that bends the light but is too small to show in the silhouette.
+    `gloss` runs from 0 (felt) to 1 (polished).
     """
 
     shape: Shape

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from fruits_bigdata.sample_images.model import Fruit
-from fruits_bigdata.sample_images.shapes import Array, Shape, length
+from fruits_bigdata.sample_images.shapes import Array, Shape, as_float32, length
 
 _OVERSAMPLING = 2
 _VOXEL = 0.05
@@ -25,7 +25,7 @@ def _distance(fruit: Fruit, p: Array) -> Array:
     distance = fruit.parts[0].shape(p)
     for part in fruit.parts[1:]:
         distance = np.minimum(distance, part.shape(p))
-    return distance.astype(np.float32, copy=False)
+    return distance
 
 
 def _slope(shape: Shape, p: Array, spacing: float) -> Array:
@@ -52,7 +52,7 @@ def _surface_cloud(fruit: Fruit) -> tuple[Array, Array]:
 
 def _rotate(p: Array, basis: Array) -> Array:
     """Basis (3, 3) times points (3, n), by einsum: a BLAS product may depend on the number of threads."""
-    return np.einsum("ij,jn->in", basis, p).astype(np.float32, copy=False)
+    return as_float32(np.einsum("ij,jn->in", basis, p))
 
 
 def _camera(fruit: Fruit, angle: float) -> Array:
@@ -61,7 +61,7 @@ def _camera(fruit: Fruit, angle: float) -> Array:
     basis = np.array([[1, 0, 0], [0, np.sin(rise), np.cos(rise)], [0, -np.cos(rise), np.sin(rise)]])
     table = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]])
     pose = np.array([[np.cos(lean), 0, -np.sin(lean)], [0, 1, 0], [np.sin(lean), 0, np.cos(lean)]])
-    return np.einsum("ij,jk,kl->il", basis, table, pose).astype(np.float32)
+    return as_float32(np.einsum("ij,jk,kl->il", basis, table, pose))
 
 
 def _neighbourhood(grid: Array, pick: np.ufunc) -> Array:
@@ -99,7 +99,7 @@ def _rays(fruit: Fruit, basis: Array, pixels: int) -> tuple[Array, Array, np.nda
 
 
 def _march(fruit: Fruit, origin: Array, depth: Array, direction: Array) -> tuple[Array, np.ndarray]:
-    """Follow rays from origins (3, n): the points (3, k) where they meet the fruit, and their numbers (k,)."""
+    """Follow rays from origins (3, n): points (3, k) where they meet the fruit, and their numbers (k,)."""
     p, left, index = origin, depth, np.arange(depth.size)
     points, hits = [], []
     for _ in range(_MAX_STEPS):
@@ -144,11 +144,11 @@ def _light(normal: Array, gloss: Array, open_sky: Array, lit: Array, colour: Arr
             strength * (gloss * gloss * np.exp(-pane * pane) + 0.09 * gloss * np.exp(-pane / 8)) * blocked
         )
     sheen = 0.22 * gloss * (1 - facing) ** 4 * open_sky
-    return (colour * diffuse + mirror + sheen).astype(np.float32)
+    return as_float32(colour * diffuse + mirror + sheen)
 
 
 def render(fruit: Fruit, angle: float, size: int) -> np.ndarray:
-    """Photograph a fruit turned by `angle` degrees: uint8 (size, size, 3), filling the frame, before white."""
+    """Photograph a fruit turned by `angle` degrees: uint8 (size, size, 3), filling the frame, on white."""
     pixels = size * _OVERSAMPLING
     basis = _camera(fruit, angle)
     origin, depth, wanted = _rays(fruit, basis, pixels)

@@ -28,17 +28,17 @@ def length(*components: Array) -> Array:
     total = components[0] * components[0]
     for component in components[1:]:
         total = total + component * component
-    return np.sqrt(total)
+    return as_float32(np.sqrt(total))
 
 
 def azimuth(p: Array) -> Array:
     """Angle around the z axis of points (3, n): float32 (n,), radians, -pi to pi."""
-    return np.arctan2(p[1], p[0])
+    return as_float32(np.arctan2(p[1], p[0]))
 
 
 def polar(p: Array) -> Array:
     """Angle from the upward z axis of points (3, n): float32 (n,), radians, 0 (top) to pi (bottom)."""
-    return np.arctan2(length(p[0], p[1]), p[2])
+    return as_float32(np.arctan2(length(p[0], p[1]), p[2]))
 
 
 def _radius_table(outline: Outline) -> Array:
@@ -59,7 +59,7 @@ def _radius_table(outline: Outline) -> Array:
     # A jump in curvature shows as a band in the gloss, so the curve is blurred over about three degrees.
     kernel = np.hanning(49)
     smooth = np.convolve(np.pad(value, 24, mode="reflect"), kernel / kernel.sum(), mode="valid")
-    return smooth.astype(np.float32)
+    return as_float32(smooth)
 
 
 def revolved(
@@ -88,7 +88,7 @@ def revolved(
         surface *= 1 + lopsided * p[0] * (0.7 * r + 1.4 * p[1]) / (r * r + tiny)
         if modulation is not None:
             surface *= modulation(azimuth(p), phi)
-        return (r - surface) * slack
+        return as_float32((r - surface) * slack)
 
     return shape
 
@@ -99,7 +99,7 @@ def ribs(count: int, depth: float, top: float = 1.0, bottom: float = 1.0, phase:
     def factor(theta: Array, phi: Array) -> Array:
         weight = bottom + (top - bottom) * (1 + np.cos(phi)) / 2
         lobe = np.cos(count * (theta + phase + 0.175 * np.sin(theta + phase)))
-        return (1 + depth * weight * np.sin(phi) * lobe).astype(np.float32)
+        return as_float32(1 + depth * weight * np.sin(phi) * lobe)
 
     return factor
 
@@ -161,7 +161,7 @@ def rosette(
         half = np.where(
             (u < -0.12) | (u > 1), -np.maximum(np.abs(u - 0.44) - 0.56, 0) * np.float32(size), half
         )
-        return np.maximum(np.abs(side) - half, np.abs(height) - np.float32(thickness)) * np.float32(0.5)
+        return as_float32(np.maximum(np.abs(side) - half, np.abs(height) - np.float32(thickness)) * 0.5)
 
     return shape
 
@@ -182,7 +182,7 @@ def crescent(widths: Outline, radius: float, ridges: int, sharpness: float) -> S
         half = table.take(((along - first) * ((_TABLE - 1) / (last - first))).astype(np.int32), mode="clip")
         ridge = 1 + np.float32(sharpness) * np.cos(ridges * np.arctan2(p[2], across))
         beyond = np.maximum(first - along, along - last) * np.float32(radius)
-        return np.maximum(length(across, p[2]) - half * ridge, beyond) * np.float32(0.7)
+        return as_float32(np.maximum(length(across, p[2]) - half * ridge, beyond) * 0.7)
 
     return shape
 
@@ -204,11 +204,11 @@ def moved(shape: Shape, offset: tuple[float, float, float], scale: float = 1.0) 
 
 
 def shell(body: Shape, thickness: float, limit: Modulation) -> Shape:
-    """A skin on a body, above the polar angle that `limit` gives for azimuth and polar angle (n,), in radians."""
+    """A skin on a body down to the polar angle that `limit` gives for azimuth and polar angle, in radians."""
 
     def shape(p: Array) -> Array:
         phi = polar(p)
         beyond = (phi - limit(azimuth(p), phi)) * length(*p)
-        return np.maximum(body(p) - np.float32(thickness), beyond * np.float32(0.5))
+        return as_float32(np.maximum(body(p) - np.float32(thickness), beyond * 0.5))
 
     return shape

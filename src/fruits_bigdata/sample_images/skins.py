@@ -3,7 +3,7 @@
 import numpy as np
 
 from fruits_bigdata.sample_images.model import Paint, Relief
-from fruits_bigdata.sample_images.shapes import Array, azimuth, length, polar
+from fruits_bigdata.sample_images.shapes import Array, as_float32, azimuth, length, polar
 from fruits_bigdata.sample_images.textures import (
     Colour,
     cloudy,
@@ -74,8 +74,8 @@ def pear(p: Array) -> Array:
 def plum(p: Array) -> Array:
     skin = mix((66, 18, 52), (132, 28, 62), step(cloudy(p, 1.4, 18) + 0.25 * p[0], 0.35, 0.8))
     skin = mix(skin, (214, 150, 140), dots(p, 11, 0.15, 19) * 0.6)
-    bloom = step(cloudy(p, 2.2, 20), 0.42, 0.72) * (0.5 + 0.5 * noise(p, 6, 4))
-    return mix(skin, (142, 132, 176), bloom * 0.6)
+    bloom = step(cloudy(p, 2.2, 20), 0.42, 0.72) * (0.3 + 0.3 * noise(p, 6, 4))
+    return mix(skin, (142, 132, 176), as_float32(bloom))
 
 
 def cherry(p: Array) -> Array:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from fruits_bigdata.sample_images.model import Paint
-from fruits_bigdata.sample_images.shapes import Array, azimuth, length
+from fruits_bigdata.sample_images.shapes import Array, as_float32, azimuth, length
 
 Colour = tuple[int, int, int] | Array
 
@@ -18,7 +18,7 @@ def mix(first: Colour, second: Colour, share: Array) -> Array:
     a, b = (
         c if isinstance(c, np.ndarray) else np.array(c, dtype=np.float32)[:, None] for c in (first, second)
     )
-    return (a + (b - a) * np.clip(share, 0, 1)).astype(np.float32)
+    return as_float32(a + (b - a) * np.clip(share, 0, 1))
 
 
 def plain(colour: tuple[int, int, int], spread: float = 0.12, frequency: float = 9.0) -> Paint:
@@ -26,7 +26,7 @@ def plain(colour: tuple[int, int, int], spread: float = 0.12, frequency: float =
 
     def paint(p: Array) -> Array:
         level = 1 + spread * (2 * noise(p, frequency) - 1)
-        return (np.array(colour, dtype=np.float32)[:, None] * level).astype(np.float32)
+        return as_float32(np.array(colour, dtype=np.float32)[:, None] * level)
 
     return paint
 
@@ -34,7 +34,7 @@ def plain(colour: tuple[int, int, int], spread: float = 0.12, frequency: float =
 def step(value: Array, low: float, high: float) -> Array:
     """0 below `low`, 1 above `high`, smooth between, (n,); with `low` above `high` it falls instead."""
     t = np.clip((value - np.float32(low)) / np.float32(high - low), 0, 1)
-    return (t * t * (3 - 2 * t)).astype(np.float32)
+    return as_float32(t * t * (3 - 2 * t))
 
 
 def noise(p: Array, frequency: float, seed: int = 0) -> Array:
@@ -49,13 +49,13 @@ def noise(p: Array, frequency: float, seed: int = 0) -> Array:
     def line(i: int, j: int) -> Array:
         row = (corners[i][0] * _SIDE + corners[j][1]) * _SIDE
         start = _LATTICE.take(row + corners[0][2])
-        return start + (_LATTICE.take(row + corners[1][2]) - start) * f[2]
+        return as_float32(start + (_LATTICE.take(row + corners[1][2]) - start) * f[2])
 
     near = line(0, 0)
     near += (line(0, 1) - near) * f[1]
     far = line(1, 0)
     far += (line(1, 1) - far) * f[1]
-    return near + (far - near) * f[0]
+    return as_float32(near + (far - near) * f[0])
 
 
 def cloudy(p: Array, frequency: float, seed: int = 0) -> Array:
@@ -98,7 +98,7 @@ def diamonds(around: Array, along: Array, count: int) -> tuple[Array, Array]:
 
 def mercator(phi: Array) -> Array:
     """The height (n,) at which a map of polar angle and azimuth keeps the proportions of small shapes."""
-    return np.log(np.tan(np.clip(np.pi - phi, 0.05, np.pi - 0.05) / 2)).astype(np.float32)
+    return as_float32(np.log(np.tan(np.clip(np.pi - phi, 0.05, np.pi - 0.05) / 2)))
 
 
 def cells(p: Array, count: int, seed: int = 0) -> tuple[Array, Array]:
@@ -106,4 +106,5 @@ def cells(p: Array, count: int, seed: int = 0) -> tuple[Array, Array]:
     wobble = np.float32(0.25) * (noise(p, 1.2, seed) - np.float32(0.5))
     sector = (azimuth(p) + wobble) * np.float32(count / (2 * np.pi))
     nearest = np.rint(sector)
-    return (np.float32(0.5) - np.abs(sector - nearest)) * np.float32(2 * np.pi / count), nearest % count
+    wall = (0.5 - np.abs(sector - nearest)) * (2 * np.pi / count)
+    return as_float32(wall), as_float32(nearest % count)

@@ -27,8 +27,8 @@ _ORIENTATIONS = {
 # Several threads decode ahead in each worker; photographs take turns so that memory stays flat.
 _one_large_image_at_a_time = threading.Lock()
 
-# The limit is ours and an error; Pillow's would be a warning in a worker's log.
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+# What Pillow only warns of, such as an odd EXIF block, is no news in a worker's log.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 class UnusableImageError(ValueError):
@@ -57,7 +57,9 @@ def decode(data: bytes) -> NDArray[np.uint8]:
         image = Image.open(io.BytesIO(data), formats=("JPEG", "PNG"))
     except UnidentifiedImageError:
         raise UnusableImageError("not a JPEG or PNG image") from None
-    except Exception as error:
+    except Image.DecompressionBombError as error:
+        raise UnusableImageError(f"too large: {error}") from error
+    except Exception as error:  # a parser in the hands of strangers raises many kinds
         raise UnusableImageError(f"unreadable: {error}") from error
     n_pixels = image.width * image.height
     if n_pixels > MAX_PIXELS:

@@ -71,7 +71,8 @@ def check_export(
             )
             raise ExportError(
                 f"{wrong.count():,} images are not exactly once in each of {', '.join(tables)}, "
-                f"such as {listed}. Run `kedro run --pipelines pca,export` again; nothing that was featurized is lost"
+                f"such as {listed}. Nothing that was featurized is lost: run "
+                f"`kedro run --pipelines pca,export` again"
             )
     finally:
         by_path.unpersist()

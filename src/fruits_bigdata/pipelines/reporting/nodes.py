@@ -115,9 +115,9 @@ def plot_components(pca: DataFrame, pca_model: PcaModel) -> Figure:
         if len(by_class) > _MAX_CLASSES_IN_LEGEND:
             axes.annotate(str(label), (group["pc1"].median(), group["pc2"].median()), fontsize=6, ha="center")
     shown = f"{min(n, _MAX_POINTS):,} of {n:,} images" if n > _MAX_POINTS else f"{n:,} images"
-    explained = ratios[:2].sum()
     axes.set_title(
-        f"{shown} of {len(by_class)} classes, on the two components that keep {explained:.1f} % of the variance"
+        f"{shown} of {len(by_class)} classes, on the two components that keep "
+        f"{ratios[:2].sum():.1f} % of the variance"
     )
     axes.set_xlabel(f"PC1 ({ratios[0]:.1f} % of the variance)")
     axes.set_ylabel(f"PC2 ({ratios[1]:.1f} % of the variance)" if len(ratios) > 1 else "")

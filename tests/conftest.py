@@ -1,0 +1,116 @@
+"""Real parts that tests share: a Spark session, images, weights and the model compiled from them."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+import pytest
+import yaml
+from PIL import Image
+from pyspark.sql import SparkSession
+
+from fruits_bigdata.image_folder import ImageFolder
+from fruits_bigdata.spark_session import create_session
+from fruits_bigdata.storage import configure_s3, open_location
+from fruits_bigdata.vision.engine import CompiledModel
+from fruits_bigdata.vision.model import compile_model
+from fruits_bigdata.vision.weights import Weights
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+PROJECT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[SparkSession]:
+    """A local session with the settings that the project ships."""
+    text = (PROJECT / "conf/base/spark.yml").read_text()
+    settings = {key: value for key, value in yaml.safe_load(text).items() if "${" not in str(value)}
+    settings |= {"spark.master": "local[2,4]", "spark.ui.enabled": False, "spark.sql.shuffle.partitions": 2}
+    session = create_session(settings)
+    yield session
+    session.stop()
+
+
+@pytest.fixture
+def images_path(tmp_path: Path) -> Path:
+    """Two classes of three images each, of the data set's size."""
+    root = tmp_path / "Test"
+    rng = np.random.default_rng(0)
+    for label in ("Apple Red", "Café crème"):
+        (root / label).mkdir(parents=True)
+        for i in range(3):
+            pixels = rng.integers(0, 256, (100, 100, 3), dtype=np.uint8)
+            Image.fromarray(pixels).resize((20, 20)).resize((100, 100)).save(root / label / f"{i}_100.jpg")
+    return root
+
+
+@pytest.fixture
+def image_folder(images_path: Path) -> ImageFolder:
+    return ImageFolder(str(images_path))
+
+
+@pytest.fixture
+def listing(image_folder: ImageFolder) -> pa.Table:
+    return pa.Table.from_batches(image_folder.list_batches())
+
+
+@pytest.fixture(scope="session")
+def keras_model():  # type: ignore[no-untyped-def]
+    """Plain Keras' MobileNetV2 with seeded weights that keep activations alive through all its layers."""
+    import keras
+
+    model = keras.applications.MobileNetV2(
+        weights=None, include_top=False, pooling="avg", input_shape=(224, 224, 3)
+    )
+    rng = np.random.default_rng(2)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            gamma, _, mean, variance = layer.get_weights()
+            beta = rng.normal(0.3, 0.3, gamma.shape)
+            layer.set_weights([rng.uniform(0.7, 1.3, gamma.shape), beta, mean, variance])
+        elif layer.weights:
+            (kernel,) = layer.get_weights()
+            inputs = np.prod(kernel.shape[:2]) * (1 if "depthwise" in layer.name else kernel.shape[2])
+            layer.set_weights([rng.normal(0, np.sqrt(2 / inputs), kernel.shape)])
+    return model
+
+
+@pytest.fixture(scope="session")
+def weights(keras_model) -> Weights:  # type: ignore[no-untyped-def]
+    layers = ((layer.name, tuple(layer.get_weights())) for layer in keras_model.layers if layer.weights)
+    return Weights.of(tuple(layers))
+
+
+@pytest.fixture(scope="session")
+def compiled_model(weights: Weights) -> CompiledModel:
+    return compile_model(weights)
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """A real S3 protocol server on loopback."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address of a new bucket; every file system of the test talks to the server."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setattr(fsspec.config, "conf", {})
+    configure_s3({"endpoint_url": s3_endpoint, "region": "eu-west-3"})
+    name = f"fruits-{uuid.uuid4().hex}"
+    fs, _ = open_location(f"s3://{name}")
+    fs.call_s3("create_bucket", Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-3"})
+    return f"s3://{name}"

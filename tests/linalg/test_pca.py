@@ -1,0 +1,82 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+from sklearn.preprocessing import StandardScaler
+
+from fruits_bigdata.linalg.moments import Moments
+from fruits_bigdata.linalg.pca import PcaError, PcaModel, fit_pca
+
+
+@pytest.fixture(scope="module")
+def rows() -> np.ndarray:
+    """Correlated, non-negative, like pooled activations."""
+    rng = np.random.default_rng(1)
+    return np.maximum(rng.normal(size=(300, 15)) @ rng.normal(size=(15, 40)) + 0.5, 0).astype(np.float32)
+
+
+@pytest.mark.parametrize("n_components", [1, 7, 40, 0.5, 0.95, 0.999])
+def test_equals_scikit_learns_full_solver_signs_included(rows: np.ndarray, n_components: float) -> None:
+    theirs = PCA(n_components, svd_solver="full").fit(rows.astype(np.float64))
+    ours = fit_pca(Moments.of(rows), n_components)
+    assert ours.n_components_ == theirs.n_components_
+    np.testing.assert_allclose(ours.mean_, theirs.mean_, atol=1e-12)
+    np.testing.assert_allclose(ours.components_, theirs.components_, atol=1e-9)
+    np.testing.assert_allclose(ours.explained_variance_, theirs.explained_variance_, atol=1e-9)
+    np.testing.assert_allclose(ours.explained_variance_ratio_, theirs.explained_variance_ratio_, atol=1e-10)
+    np.testing.assert_allclose(ours.transform(rows), theirs.transform(rows.astype(np.float64)), atol=1e-9)
+
+
+def test_scale_std_equals_a_standard_scaler_before_the_pca(rows: np.ndarray) -> None:
+    constant = np.hstack([rows, np.full((len(rows), 1), 2.5, np.float32)]).astype(np.float64)
+    # scikit-learn's scaler divides by n, Spark's and ours by n - 1.
+    scaled = StandardScaler().fit_transform(constant) * np.sqrt((len(rows) - 1) / len(rows))
+    theirs = PCA(5, svd_solver="full").fit(scaled)
+    ours = fit_pca(Moments.of(constant), 5, scale="std")
+    np.testing.assert_allclose(ours.explained_variance_ratio_, theirs.explained_variance_ratio_, atol=1e-9)
+    np.testing.assert_allclose(ours.transform(constant), theirs.transform(scaled), atol=1e-8)
+
+
+def test_the_largest_loading_of_each_component_is_positive(rows: np.ndarray) -> None:
+    components = fit_pca(Moments.of(rows), 10).components_
+    assert (components[np.arange(10), np.abs(components).argmax(axis=1)] > 0).all()
+
+
+def test_numpy_alone_reads_the_file(rows: np.ndarray, tmp_path: Path) -> None:
+    model = fit_pca(Moments.of(rows), 3, featurizer="abc")
+    model.save(tmp_path / "model.npz")
+    with np.load(tmp_path / "model.npz", allow_pickle=False) as arrays:
+        assert arrays["components"].shape == (3, 40)
+        assert {"mean", "explained_variance", "explained_variance_ratio", "moments_gram"} <= set(arrays)
+    back = PcaModel.load(tmp_path / "model.npz")
+    assert back.featurizer == "abc"
+    assert back.moments.n == 300
+    np.testing.assert_array_equal(back.transform(rows), model.transform(rows))
+
+
+def test_fewer_images_than_components_says_how_many_there_are(rows: np.ndarray) -> None:
+    with pytest.raises(PcaError, match=r"n_components=20 needs at least 20 images.*there are 12 images"):
+        fit_pca(Moments.of(rows[:12]), 20)
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_one_image_has_no_variance(rows: np.ndarray, n: int) -> None:
+    with pytest.raises(PcaError, match=f"there are {n} images"):
+        fit_pca(Moments.of(rows[:n]), 1)
+
+
+def test_equal_images_have_no_variance() -> None:
+    same = np.tile(np.random.default_rng(0).gamma(1, 1, 40), (500, 1))
+    with pytest.raises(PcaError, match="all 500 images are equal"):
+        fit_pca(Moments.of(same), 3)
+
+
+@pytest.mark.parametrize("n_components", [0, -1, 1.5, 50.5])
+def test_an_impossible_number_of_components_is_refused(rows: np.ndarray, n_components: float) -> None:
+    with pytest.raises(PcaError, match="give a whole number from 1 to 40 or a share"):
+        fit_pca(Moments.of(rows), n_components)
+
+
+def test_a_share_of_few_images_keeps_no_component_without_variance(rows: np.ndarray) -> None:
+    assert fit_pca(Moments.of(rows[:4]), 0.999999999999).n_components_ <= 4

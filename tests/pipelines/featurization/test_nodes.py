@@ -1,0 +1,200 @@
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import from_arrow_schema
+
+from fruits_bigdata.image_folder import ImageFolder
+from fruits_bigdata.pipelines.featurization.nodes import (
+    FeaturizationParameters,
+    broadcast_model,
+    compile_model,
+    featurize_images,
+    select_new_images,
+)
+from fruits_bigdata.schemas import FEATURES_SCHEMA, REJECTED_SCHEMA
+from fruits_bigdata.vision import model
+from fruits_bigdata.vision.engine import CompiledModel
+from fruits_bigdata.vision.weights import Weights
+
+PARAMETERS = FeaturizationParameters(images_per_task=2, images_per_chunk=4, fetch_threads=2)
+
+
+@pytest.fixture
+def images(spark: SparkSession, image_folder: ImageFolder) -> DataFrame:
+    import pyarrow as pa
+
+    listing = pa.Table.from_batches(image_folder.list_batches())
+    return spark.createDataFrame(
+        listing.to_pandas(), "path string, label string, length long, modified timestamp"
+    )
+
+
+@pytest.fixture
+def empty_features(spark: SparkSession) -> DataFrame:
+    return spark.createDataFrame([], from_arrow_schema(FEATURES_SCHEMA))
+
+
+@pytest.fixture
+def empty_rejected(spark: SparkSession) -> DataFrame:
+    return spark.createDataFrame([], from_arrow_schema(REJECTED_SCHEMA))
+
+
+def done(images: DataFrame, featurizer: str, paths: list[str]) -> DataFrame:
+    from pyspark.sql.functions import array, col, lit
+
+    rows = images.where(col("path").isin(paths))
+    return rows.withColumn("featurizer", lit(featurizer)).withColumn(
+        "features", array(lit(0.0).cast("float"))
+    )
+
+
+def paths(table: DataFrame) -> list[str]:
+    return sorted(row["path"] for row in table.collect())
+
+
+def test_a_model_that_was_compiled_before_is_not_compiled_again(
+    weights: Weights, compiled_model: CompiledModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled, added = compile_model(weights, {})
+    assert compiled.featurizer == compiled_model.featurizer
+    assert added == {compiled.featurizer: compiled.content}
+
+    def never(weights: Weights) -> CompiledModel:
+        raise AssertionError("compiled")
+
+    monkeypatch.setattr(model, "compile_model", never)
+    again, added = compile_model(weights, {compiled.featurizer: lambda: compiled.content})
+    assert again == compiled
+    assert added == {}
+
+
+def test_a_damaged_compiled_model_is_made_anew(weights: Weights, compiled_model: CompiledModel) -> None:
+    compiled, added = compile_model(weights, {compiled_model.featurizer: lambda: b"damaged"})
+    assert model.is_usable(compiled.content)
+    assert added == {compiled.featurizer: compiled.content}
+
+
+def test_the_broadcast_says_how_many_bytes_it_sends(
+    compiled_model: CompiledModel, images: DataFrame, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        sent = broadcast_model(compiled_model, images)
+    assert sent.value == compiled_model
+    assert f"{len(compiled_model.content):,} bytes" in caplog.text
+
+
+def test_only_images_without_an_outcome_are_new(
+    images: DataFrame, empty_rejected: DataFrame, compiled_model: CompiledModel
+) -> None:
+    from pyspark.sql.functions import col, expr, lit, when
+
+    features = done(images, compiled_model.featurizer, ["Apple Red/0_100.jpg", "Apple Red/1_100.jpg"])
+    # The second has another size since, a third is rejected.
+    features = features.withColumn("length", expr("if(path like '%1_100.jpg', length + 1, length)"))
+    rejected = done(images, compiled_model.featurizer, ["Apple Red/2_100.jpg"]).withColumn(
+        "reason", lit("why")
+    )
+    new = select_new_images(images, features, rejected, compiled_model)
+    assert new.columns == images.columns
+    assert paths(new) == ["Apple Red/1_100.jpg"] + [f"Café crème/{i}_100.jpg" for i in range(3)]
+    touched = images.withColumn(
+        "modified",
+        when(col("path") == "Apple Red/0_100.jpg", expr("modified + interval 1 second")).otherwise(
+            col("modified")
+        ),
+    )
+    assert "Apple Red/0_100.jpg" in paths(select_new_images(touched, features, rejected, compiled_model))
+
+
+def test_features_of_another_model_are_never_mixed_in(
+    images: DataFrame, empty_rejected: DataFrame, compiled_model: CompiledModel
+) -> None:
+    features = done(images, "another", ["Apple Red/0_100.jpg"])
+    with pytest.raises(ValueError, match=r"featurizer another, this run's is .*output_path="):
+        select_new_images(images, features, empty_rejected, compiled_model)
+
+
+def test_features_are_those_of_keras_and_nothing_is_lost(
+    images: DataFrame,
+    images_path: Path,
+    image_folder: ImageFolder,
+    compiled_model: CompiledModel,
+    keras_model,  # type: ignore[no-untyped-def]
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    from keras.applications.mobilenet_v2 import preprocess_input
+
+    (images_path / "Apple Red" / "0_100.jpg").write_bytes(b"no picture")
+    sent = broadcast_model(compiled_model, images)
+    features, rejected, chunks = [], [], []
+    with caplog.at_level(logging.INFO):
+        for chunk_features, chunk_rejected, statistics in featurize_images(
+            images, sent, image_folder, PARAMETERS
+        ):
+            assert chunk_features.columns == FEATURES_SCHEMA.names
+            assert chunk_rejected.columns == REJECTED_SCHEMA.names
+            features += chunk_features.collect()
+            rejected += chunk_rejected.collect()
+            chunks.append(statistics)
+    assert len(chunks) == 2
+    assert [(row["path"], row["reason"]) for row in rejected] == [
+        ("Apple Red/0_100.jpg", "not a JPEG or PNG image")
+    ]
+    listed = {row["path"]: row for row in images.collect()}
+    assert {row["path"] for row in features} == listed.keys() - {"Apple Red/0_100.jpg"}
+    pixels = [
+        np.asarray(Image.open(images_path / row["path"]).resize((224, 224)), np.float32) for row in features
+    ]
+    expected = keras_model.predict(preprocess_input(np.stack(pixels)), verbose=0)
+    np.testing.assert_allclose(np.array([row["features"] for row in features]), expected, atol=1e-4)
+    for row in [*features, *rejected]:
+        assert row["featurizer"] == compiled_model.featurizer
+        before = listed[row["path"]]
+        assert (row["label"], row["length"], row["modified"]) == (
+            before["label"],
+            before["length"],
+            before["modified"],
+        )
+    last = chunks[-1]
+    assert (last["images"], last["rejected"]) == (6, 1)
+    assert last["broadcast_bytes"] == len(compiled_model.content)
+    assert all(worker["interpreters_made"] <= 1 for worker in last["workers"])
+    assert sum(worker["images"] for worker in last["workers"]) == 6
+    assert (
+        f"{last['interpreters_made']} interpreters made by {len(last['workers'])} Python workers"
+        in caplog.text
+    )
+
+
+def test_one_interpreter_serves_a_worker_from_task_to_task(
+    images: DataFrame, image_folder: ImageFolder, compiled_model: CompiledModel
+) -> None:
+    sent = broadcast_model(compiled_model, images)
+    parameters = PARAMETERS.model_copy(update={"images_per_task": 1, "images_per_chunk": 100})
+    many = images.union(images.selectExpr("path", "label", "length + 1 as length", "modified"))
+    for features, _, statistics in featurize_images(many, sent, image_folder, parameters):
+        assert features.count() == 12
+    # Those that served another test have theirs already.
+    assert statistics["interpreters_made"] <= len(statistics["workers"]) <= 2
+
+
+def test_nothing_new_yields_one_empty_chunk_without_an_interpreter(
+    images: DataFrame, image_folder: ImageFolder, compiled_model: CompiledModel
+) -> None:
+    sent = broadcast_model(compiled_model, images)
+    ((features, rejected, statistics),) = featurize_images(images.limit(0), sent, image_folder, PARAMETERS)
+    assert features.columns == FEATURES_SCHEMA.names
+    assert rejected.columns == REJECTED_SCHEMA.names
+    assert features.isEmpty()
+    assert rejected.isEmpty()
+    assert statistics["images"] == statistics["interpreters_made"] == 0
+    assert statistics["images_per_second"] is None
+
+
+def test_a_mistyped_parameter_is_refused() -> None:
+    with pytest.raises(ValueError, match="images_per_tusk"):
+        FeaturizationParameters(images_per_task=1, images_per_chunk=1, fetch_threads=1, images_per_tusk=2)  # type: ignore[call-arg]

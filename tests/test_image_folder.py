@@ -1,0 +1,122 @@
+import os
+import pickle
+import unicodedata
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from fruits_bigdata import image_folder
+from fruits_bigdata.image_folder import ImageFolder
+from fruits_bigdata.schemas import IMAGES_SCHEMA
+from fruits_bigdata.storage import open_location
+
+
+def rows(folder: ImageFolder) -> list[dict[str, object]]:
+    return pa.Table.from_batches(folder.list_batches(), schema=IMAGES_SCHEMA).to_pylist()
+
+
+def write(root: Path, name: str, data: bytes = b"x") -> None:
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+ODD_NAMES = [
+    "Café/é.jpg",
+    unicodedata.normalize("NFD", "Café") + "/" + unicodedata.normalize("NFD", "é.jpg"),
+    "50%20/a%20b.JPG",
+    "#1/a#b?c+d,e.jpeg",
+    "quote\"'/new\nline.PNG",
+    "_hidden/_DSC0001.JPG",
+    ".dot/.dot.jpg",
+    "apple/1.jpg",
+    "Apple/1.jpg",
+    "folder.jpg/1.jpg",
+    "a/b/c/deep.JpEg",
+    "at the top.png",
+    "long/" + "x" * 251 + ".jpg",
+    "colons::in/a:b.jpg",
+    " spaces /  .jpg",
+]
+
+
+def test_every_image_is_listed_whatever_its_name(tmp_path: Path) -> None:
+    root = tmp_path / "Test"
+    for i, name in enumerate(ODD_NAMES):
+        write(root, name, b"x" * i)
+    for name in ("a/readme.txt", "a/jpg", "a/picture.gif"):
+        write(root, name)
+    listed = {row["path"]: row for row in rows(ImageFolder(str(root)))}
+    assert sorted(listed) == sorted(ODD_NAMES)
+    for i, name in enumerate(ODD_NAMES):
+        assert listed[name]["length"] == i
+        assert listed[name]["label"] == (root / name).parent.name
+        assert ImageFolder(str(root)).read(name) == b"x" * i
+
+
+def test_modified_is_the_files_date_in_utc(tmp_path: Path) -> None:
+    write(tmp_path, "a/1.jpg")
+    os.utime(tmp_path / "a/1.jpg", (0, 1_700_000_000.123456))
+    (row,) = rows(ImageFolder(str(tmp_path)))
+    assert row["modified"] == datetime.fromtimestamp(1_700_000_000.123456, UTC)
+
+
+def test_folders_and_names_come_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_folder, "_BATCH_ROWS", 3)
+    names = [f"{label}/{i}.jpg" for label in "abc" for i in range(7)]
+    for name in reversed(names):
+        write(tmp_path, name)
+    batches = list(ImageFolder(str(tmp_path)).list_batches())
+    assert [batch.num_rows for batch in batches] == [3, 3, 1] * 3
+    assert pa.Table.from_batches(batches)["path"].to_pylist() == names
+
+
+def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
+    root, elsewhere = tmp_path / "Test", tmp_path / "elsewhere"
+    write(root, "a/1.jpg", b"one")
+    write(elsewhere, "2.jpg", b"two!")
+    (root / "a" / "link.jpg").symlink_to(elsewhere / "2.jpg")
+    (root / "b").symlink_to(elsewhere)
+    (root / "a" / "up").symlink_to(root)
+    (root / "a" / "dangling.jpg").symlink_to(tmp_path / "nowhere")
+    listed = {row["path"]: row["length"] for row in rows(ImageFolder(str(root)))}
+    assert listed == {"a/1.jpg": 3, "a/link.jpg": 4, "b/2.jpg": 4, "a/dangling.jpg": 0}
+
+
+def test_a_name_that_is_no_utf8_is_listed_readably(tmp_path: Path) -> None:
+    os.mkdir(tmp_path / "a")
+    with open(os.fsencode(tmp_path) + b"/a/caf\xe9.jpg", "wb"):
+        pass
+    (row,) = rows(ImageFolder(str(tmp_path)))
+    assert row["path"] == "a/caf\\xe9.jpg"
+
+
+def test_a_folder_without_images_lists_nothing(tmp_path: Path) -> None:
+    assert rows(ImageFolder(str(tmp_path))) == []
+    assert ImageFolder(str(tmp_path)).exists()
+    assert not ImageFolder(str(tmp_path / "missing")).exists()
+
+
+def test_a_missing_image_raises(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        ImageFolder(str(tmp_path)).read("a/1.jpg")
+
+
+def test_s3_lists_and_reads_the_same(bucket: str) -> None:
+    fs, _ = open_location(bucket)
+    names = [name for name in ODD_NAMES if "\n" not in name]
+    for i, name in enumerate(names):
+        fs.pipe_file(f"{bucket.removeprefix('s3://')}/Test/{name}", b"x" * i)
+    # What a console leaves where somebody clicked "create folder".
+    fs.call_s3("put_object", Bucket=bucket.removeprefix("s3://"), Key="Test/empty.jpg/", Body=b"")
+    for scheme in ("s3", "s3a"):
+        folder = pickle.loads(pickle.dumps(ImageFolder(f"{scheme}{bucket.removeprefix('s3')}/Test")))
+        assert folder.exists()
+        listed = {row["path"]: row for row in rows(folder)}
+        assert sorted(listed) == sorted(names)
+        for i, name in enumerate(names):
+            assert listed[name]["length"] == i
+            assert folder.read(name) == b"x" * i
+    assert not ImageFolder(f"{bucket}/missing").exists()

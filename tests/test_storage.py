@@ -1,0 +1,80 @@
+import os
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from fruits_bigdata.storage import configure_s3, is_s3, open_location, spark_location, whole_file
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/Test", "s3a://bucket/Test/"])
+def test_s3_and_s3a_are_the_same_thing(url: str) -> None:
+    assert is_s3(url)
+    fs, path = open_location(url)
+    assert "s3" in fs.protocol
+    assert path == "bucket/Test"
+    assert spark_location(url) == "s3a://bucket/Test"
+
+
+@pytest.mark.parametrize("name", ["plain", "a b", "é", "50%20", "a#b?c+d", "x::y", "a://b"])
+def test_a_local_path_is_taken_as_it_is(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    folder.mkdir(parents=True)
+    (folder / "file").write_bytes(b"here")
+    for url in (str(folder), f"{folder}/", f"file:{folder}", f"file://{folder}"):
+        fs, path = open_location(url)
+        assert fs.cat_file(f"{path}/file") == b"here"
+        assert not path.endswith("/")
+    assert spark_location(str(folder)) == f"file:{folder}"
+
+
+def test_home_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert open_location("~/images")[1] == f"{tmp_path}/images"
+    # Kedro takes it for a relative path and puts the project's folder before it.
+    assert open_location("/project/~/images")[1] == f"{tmp_path}/images"
+
+
+def test_a_reader_sees_the_old_file_until_the_new_one_is_whole(tmp_path: Path) -> None:
+    url = f"{tmp_path}/folder/model"
+    with whole_file(url) as file:
+        file.write(b"old")
+    with whole_file(url) as file:
+        file.write(b"ne")
+        file.flush()
+        assert Path(url).read_bytes() == b"old"
+        file.write(b"w")
+    assert Path(url).read_bytes() == b"new"
+    assert os.listdir(tmp_path / "folder") == ["model"]
+
+
+def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
+    url = f"{tmp_path}/model"
+    Path(url).write_bytes(b"old")
+    with pytest.raises(RuntimeError), whole_file(url) as file:  # noqa: PT012
+        file.write(b"half")
+        raise RuntimeError
+    assert Path(url).read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["model"]
+
+
+def test_a_file_on_s3_is_whole_or_not_there(bucket: str) -> None:
+    fs, _ = open_location(bucket)
+    with pytest.raises(RuntimeError), whole_file(f"{bucket}/model") as file:  # noqa: PT012
+        file.write(b"half")
+        raise RuntimeError
+    assert not fs.exists(f"{bucket}/model")
+    with whole_file(f"{bucket}/model") as file:
+        file.write(b"whole")
+    assert fs.cat_file(f"{bucket}/model") == b"whole"
+
+
+def test_endpoint_and_region_reach_every_file_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fsspec.config, "conf", {})
+    configure_s3({"endpoint_url": "http://127.0.0.1:9", "region": "eu-west-1", "path_style": True})
+    fs, _ = open_location("s3://bucket")
+    assert fs.endpoint_url == "http://127.0.0.1:9"
+    assert fs.client_kwargs["region_name"] == "eu-west-1"
+    configure_s3({"endpoint_url": None, "region": "eu-west-3"})
+    fs, _ = open_location("s3://bucket")
+    assert fs.endpoint_url is None

@@ -1,0 +1,119 @@
+import errno
+import io
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from PIL import Image
+
+from fruits_bigdata.image_folder import ImageFolder
+from fruits_bigdata.schemas import OUTCOME_SCHEMA
+from fruits_bigdata.vision import engine, featurize
+from fruits_bigdata.vision.engine import CompiledModel, Engine
+from fruits_bigdata.vision.featurize import featurize_batches
+from fruits_bigdata.vision.statistics import FeaturizationStatistics
+
+
+def run(  # type: ignore[no-untyped-def]
+    batches, compiled_model: CompiledModel, read_file
+) -> tuple[pa.Table, FeaturizationStatistics]:
+    reports: list[FeaturizationStatistics] = []
+    outcomes = featurize_batches(
+        batches,
+        model=lambda: compiled_model,
+        featurizer=compiled_model.featurizer,
+        read_file=read_file,
+        fetch_threads=3,
+        report=reports.append,
+    )
+    table = pa.Table.from_batches(outcomes, schema=OUTCOME_SCHEMA)
+    (report,) = reports
+    return table, report
+
+
+def test_every_image_gets_the_features_of_its_own_pixels(
+    image_folder: ImageFolder, listing: pa.Table, compiled_model: CompiledModel
+) -> None:
+    engine._engines.clear()
+    table, report = run(listing.to_batches(), compiled_model, image_folder.read)
+    assert table.select(listing.column_names).equals(listing)
+    assert set(table["featurizer"].to_pylist()) == {compiled_model.featurizer}
+    assert table["reason"].null_count == len(listing)
+    alone = Engine(compiled_model.content)
+    for path, features in zip(table["path"].to_pylist(), table["features"].to_pylist(), strict=True):
+        image = Image.open(io.BytesIO(image_folder.read(path))).resize((224, 224))
+        np.testing.assert_array_equal(np.float32(features), alone.features(np.asarray(image)))
+    assert (report.images, report.rejected) == (6, 0)
+    assert report.bytes_read == sum(listing["length"].to_pylist())
+    assert list(report.engines_made.values()) == [1]
+
+
+def test_what_cannot_be_used_goes_out_with_its_reason(
+    images_path: Path, image_folder: ImageFolder, compiled_model: CompiledModel
+) -> None:
+    (images_path / "Apple Red" / "1_100.jpg").write_bytes(b"")
+    (images_path / "Apple Red" / "2_100.jpg").write_bytes(b"no picture")
+    batches = list(image_folder.list_batches())
+    (images_path / "Café crème" / "0_100.jpg").unlink()
+    table, report = run(batches, compiled_model, image_folder.read)
+    reasons = dict(zip(table["path"].to_pylist(), table["reason"].to_pylist(), strict=True))
+    assert reasons == {
+        "Apple Red/0_100.jpg": None,
+        "Apple Red/1_100.jpg": "empty file",
+        "Apple Red/2_100.jpg": "not a JPEG or PNG image",
+        "Café crème/0_100.jpg": "vanished: it was listed, but is no longer there",
+        "Café crème/1_100.jpg": None,
+        "Café crème/2_100.jpg": None,
+    }
+    # A reason or features, never both and never neither.
+    assert [f is None for f in table["features"].to_pylist()] == [r is not None for r in reasons.values()]
+    assert {len(f) for f in table["features"].to_pylist() if f is not None} == {1280}
+    assert (report.images, report.rejected) == (6, 3)
+
+
+def test_a_file_larger_than_the_limit_is_not_fetched(
+    listing: pa.Table, compiled_model: CompiledModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(featurize, "MAX_FILE_BYTES", 10)
+
+    def read_file(path: str) -> bytes:
+        raise AssertionError("fetched")
+
+    table, _ = run(listing.to_batches(), compiled_model, read_file)
+    assert all(reason.startswith("too large: ") for reason in table["reason"].to_pylist())
+
+
+def test_an_unreadable_file_is_the_images_trouble(listing: pa.Table, compiled_model: CompiledModel) -> None:
+    def read_file(path: str) -> bytes:
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    table, _ = run(listing.to_batches(), compiled_model, read_file)
+    assert "unreadable: [Errno 13] Permission denied" in table["reason"].to_pylist()[0]
+
+
+def test_a_storage_that_is_busy_fails_the_task_instead_of_rejecting(
+    listing: pa.Table, compiled_model: CompiledModel
+) -> None:
+    def read_file(path: str) -> bytes:
+        raise OSError(errno.EBUSY, "SlowDown")
+
+    with pytest.raises(OSError, match="SlowDown"):
+        run(listing.to_batches(), compiled_model, read_file)
+
+
+def test_fetching_ahead_keeps_the_order_and_holds_few_results() -> None:
+    taken = 0
+    furthest = 0
+
+    def square(i: int) -> int:
+        nonlocal furthest
+        furthest = max(furthest, i - taken)
+        return i * i
+
+    with ThreadPoolExecutor(3) as pool:
+        for taken, result in enumerate(featurize._ahead(pool, square, range(100), 5)):
+            assert result == taken * taken
+    assert taken == 99
+    assert furthest <= 6

@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+
+from fruits_bigdata.vision import model
+from fruits_bigdata.vision.engine import CompiledModel
+from fruits_bigdata.vision.weights import Weights
+
+
+def test_the_model_that_is_broadcast_is_small_and_whole(
+    compiled_model: CompiledModel, weights: Weights
+) -> None:
+    n_values = sum(tensor.size for _, tensors in weights.layers for tensor in tensors)
+    assert compiled_model.weights_digest == weights.digest
+    # Each weight once, batch norms folded away, and little beside them.
+    assert 0.95 * 4 * n_values < len(compiled_model.content) < 1.05 * 4 * n_values
+    assert model.is_usable(compiled_model.content)
+
+
+def test_the_fingerprint_follows_weights_and_preprocessing(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = model.featurizer_of("a" * 64)
+    assert len(before) == 12
+    assert model.featurizer_of("a" * 64) == before
+    assert model.featurizer_of("b" * 64) != before
+    monkeypatch.setattr(model, "PREPROCESSING_VERSION", 99)
+    assert model.featurizer_of("a" * 64) != before
+
+
+def test_weights_of_another_network_are_refused(weights: Weights) -> None:
+    fewer = Weights.of(weights.layers[:-2])
+    with pytest.raises(ValueError, match="not MobileNetV2's without its top: 2 layers differ"):
+        model.compile_model(fewer)
+
+
+def test_a_damaged_flatbuffer_is_not_usable(compiled_model: CompiledModel) -> None:
+    assert not model.is_usable(b"")
+    assert not model.is_usable(compiled_model.content[:1000])
+
+
+def test_a_model_that_computes_something_else_is_not_handed_out(
+    weights: Weights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = model.Engine.features
+    monkeypatch.setattr(
+        model.Engine, "features", lambda self, pixels: original(self, pixels) + np.float32(100)
+    )
+    with pytest.raises(RuntimeError, match="differs from Keras'"):
+        model.compile_model(weights)

@@ -1,0 +1,39 @@
+import os
+
+from fruits_bigdata.vision.statistics import FeaturizationStatistics, this_worker
+
+
+def test_statistics_of_two_tasks_add_up() -> None:
+    left = FeaturizationStatistics(
+        images=3,
+        rejected=1,
+        bytes_read=10,
+        engine_seconds=0.5,
+        waiting_seconds=0.25,
+        engines_made={"a:1": 1},
+        images_by_worker={"a:1": 3},
+        peak_memory_bytes={"a:1": 100},
+    )
+    right = FeaturizationStatistics(
+        images=2, images_by_worker={"a:1": 1, "b:2": 1}, peak_memory_bytes={"a:1": 90, "b:2": 70}
+    )
+    assert left.merge(right) == FeaturizationStatistics(
+        images=5,
+        rejected=1,
+        bytes_read=10,
+        engine_seconds=0.5,
+        waiting_seconds=0.25,
+        engines_made={"a:1": 1},
+        images_by_worker={"a:1": 4, "b:2": 1},
+        peak_memory_bytes={"a:1": 100, "b:2": 70},
+    )
+    assert left.merge(right) == right.merge(left)
+
+
+def test_a_worker_signs_with_its_host_process_and_memory() -> None:
+    statistics = FeaturizationStatistics(images=4)
+    statistics.sign()
+    assert this_worker().endswith(f":{os.getpid()}")
+    assert statistics.images_by_worker == {this_worker(): 4}
+    # This process has loaded numpy and more: between 30 MB and 10 GB, so the unit is right.
+    assert 30e6 < statistics.peak_memory_bytes[this_worker()] < 10e9
