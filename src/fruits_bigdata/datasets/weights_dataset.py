@@ -1,6 +1,7 @@
 """The catalog's entry for the weights: a named file, the models folder's copy, or fetched and then kept."""
 
 import logging
+from collections.abc import Mapping
 from io import BytesIO
 from typing import Any, NoReturn
 
@@ -29,14 +30,14 @@ class WeightsDataset(AbstractDataset[None, Weights]):
         weights:
           type: fruits_bigdata.datasets.weights_dataset.WeightsDataset
           filepath: ${runtime_params:weights_path,null}
-          models_path: data/06_models
+          models: {path: data/06_models}
     """
 
     def __init__(
         self,
         *,
         filepath: str | None = None,
-        models_path: str,
+        models: Mapping[str, str],
         expected_digest: str = IMAGENET_DIGEST,
         metadata: dict[str, Any] | None = None,
     ) -> None:
@@ -45,12 +46,13 @@ class WeightsDataset(AbstractDataset[None, Weights]):
         Args:
             filepath: a Keras legacy HDF5 file: a local path or an `s3://` address. A classifier's head in it
                 is left out.
-            models_path: a folder, local or on S3, that keeps `WEIGHTS_FILE_NAME`.
+            models: under `path`, which Kedro makes absolute, a folder, local or on S3, that keeps
+                `WEIGHTS_FILE_NAME`.
             expected_digest: `Weights.digest` that the weights must have, wherever they come from.
             metadata: for Kedro's plugins; not used here.
         """
-        self._filepath = _undo_project_path(filepath) if filepath else None
-        self._kept = f"{models_path.rstrip('/')}/{WEIGHTS_FILE_NAME}"
+        self._filepath = filepath
+        self._kept = f"{models['path'].rstrip('/')}/{WEIGHTS_FILE_NAME}"
         self._expected_digest = expected_digest.lower()
         self.metadata = metadata
 
@@ -121,9 +123,3 @@ class WeightsDataset(AbstractDataset[None, Weights]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._filepath, "kept": self._kept, "expected_digest": self._expected_digest}
-
-
-def _undo_project_path(filepath: str) -> str:
-    # Kedro takes a filepath that starts with "~" for a relative one and puts the project's folder before it.
-    _, home, rest = filepath.partition("/~/")
-    return f"~/{rest}" if home and "://" not in filepath else filepath

@@ -15,7 +15,7 @@ WEIGHTS_FILE_NAME = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_
 IMAGENET_DIGEST = "c009b1f1262c1f55420ed4f95d0f338acb97548930c6f6c8f3383b79544088a8"
 """`Weights.digest` of Keras' ImageNet weights (alpha 1.0, 224 x 224, no top): 260 tensors, 2,257,984 values.
 
-The tensors were compared with four other people's models, and their features with features computed on EMR.
+The tensors were compared with three other authors' models, and their features with two others' from EMR.
 """
 
 # Keras 2 transposes kernels that come from version "1" or another backend, so a reader must find others here.

@@ -1,0 +1,98 @@
+import json
+
+import numpy as np
+import pytest
+from pyspark.sql import DataFrame
+from pyspark.sql.functions import concat, lit
+
+from fruits_bigdata.linalg.moments import Moments
+from fruits_bigdata.linalg.pca import PcaModel, fit_pca
+from fruits_bigdata.pipelines.pca.nodes import project_features
+from fruits_bigdata.pipelines.reporting import nodes
+from fruits_bigdata.pipelines.reporting.nodes import build_metrics, plot_components, plot_explained_variance
+from fruits_bigdata.run_statistics import RunStatistics
+
+
+@pytest.fixture(scope="module")
+def pca_model(matrix: np.ndarray) -> PcaModel:
+    return fit_pca(Moments.of(matrix), 12, featurizer="f1")
+
+
+@pytest.fixture(scope="module")
+def pca(features: DataFrame, images: DataFrame, pca_model: PcaModel) -> DataFrame:
+    return project_features(features, images, pca_model).persist()
+
+
+def test_metrics_count_what_is_current(features: DataFrame, images: DataFrame, pca_model: PcaModel) -> None:
+    broken = images.where("label = 'class 3'")
+    reason = concat(lit("reason "), broken.length % 2)
+    rejected = broken.withColumn("featurizer", lit("f1")).withColumn("reason", reason)
+    stale = rejected.withColumn("length", rejected.length + 1000)
+    statistics = RunStatistics()
+    statistics.start("run", "local", {"limit": 3})
+    metrics = build_metrics(
+        images,
+        features.where("label != 'class 3'"),
+        rejected.union(stale),
+        pca_model,
+        {"images": 80, "weights_digest": "d"},
+        {"pca": 60},
+        statistics,
+    )
+    assert metrics == json.loads(json.dumps(metrics))
+    assert metrics["counts"] == {
+        "listed": 80,
+        "features": 60,
+        "rejected": 20,
+        "classes": 4,
+        "published": {"pca": 60},
+    }
+    assert sum(metrics["rejected_by_reason"].values()) == 20
+    assert metrics["featurization"] == {"images": 80, "weights_digest": "d"}
+    assert metrics["run"]["parameters"] == {"limit": 3}
+    assert metrics["pca"]["explained_variance_ratio_sum"] == pytest.approx(
+        sum(metrics["pca"]["explained_variance_ratio"])
+    )
+    assert len(metrics["pca"]["explained_variance"]) == 12
+    assert metrics["versions"]["pyspark"] == metrics["versions"]["spark"]
+
+
+def test_the_variance_plot_says_what_was_kept(pca_model: PcaModel) -> None:
+    (axes,) = plot_explained_variance(pca_model).axes
+    ratios = 100 * pca_model.explained_variance_ratio_
+    np.testing.assert_allclose([bar.get_height() for bar in axes.patches], ratios)
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), ratios.cumsum())
+    assert f"12 components keep {ratios.sum():.1f} %" in axes.get_title()
+
+
+def test_the_scatter_shows_every_image_by_class(pca: DataFrame, pca_model: PcaModel) -> None:
+    figure = plot_components(pca, pca_model)
+    (axes,) = figure.axes
+    shown = np.vstack([points.get_offsets() for points in axes.collections])
+    expected = np.array([row["pca"][:2] for row in pca.collect()])
+    np.testing.assert_allclose(np.sort(shown, axis=0), np.sort(expected, axis=0), rtol=1e-6)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [f"class {i}" for i in range(4)]
+    assert "80 images of 4 classes" in axes.get_title()
+
+
+def test_many_images_are_sampled_and_many_classes_are_named_in_place(
+    pca: DataFrame, pca_model: PcaModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nodes, "_MAX_POINTS", 30)
+    monkeypatch.setattr(nodes, "_MAX_CLASSES_IN_LEGEND", 3)
+    figure = plot_components(pca, pca_model)
+    (axes,) = figure.axes
+    assert sum(len(points.get_offsets()) for points in axes.collections) == 30
+    assert "30 of 80 images" in axes.get_title()
+    assert not figure.legends
+    assert {text.get_text() for text in axes.texts} == {f"class {i}" for i in range(4)}
+
+
+def test_one_component_has_a_plot_too(features: DataFrame, images: DataFrame, matrix: np.ndarray) -> None:
+    model = fit_pca(Moments.of(matrix), 1)
+    (axes,) = plot_components(project_features(features, images, model), model).axes
+    assert all((points.get_offsets()[:, 1] == 0).all() for points in axes.collections)
+
+
+def test_a_package_that_is_not_installed_has_no_version() -> None:
+    assert nodes._version("no-such-package") is None

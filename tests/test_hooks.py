@@ -1,0 +1,125 @@
+import inspect
+import logging
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_type_hints
+
+import fsspec
+import pytest
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+from kedro.io import DataCatalog
+from kedro.pipeline import Node, Pipeline
+from pyspark import Broadcast
+from pyspark.sql import DataFrame, SparkSession
+
+from fruits_bigdata.hooks import ResultHooks, SparkHooks, StatisticsHooks, UnknownParameterError
+from fruits_bigdata.pipeline_registry import register_pipelines
+
+PROJECT = Path(__file__).parents[1]
+
+
+def load_context(**runtime_params: object):  # type: ignore[no-untyped-def]
+    bootstrap_project(PROJECT)
+    with KedroSession.create(PROJECT, runtime_params=runtime_params) as session:
+        return session.load_context()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"images_pth": "/x"}, "no parameter 'images_pth': did you mean images_path"),
+        ({"pca": {"n_component": 3}}, "no parameter 'pca.n_component': did you mean pca.n_components"),
+        ({"zzz": 1}, "no parameter 'zzz': there are .*output_path"),
+    ],
+)
+def test_a_mistyped_parameter_is_refused(given: dict[str, object], said: str) -> None:
+    with pytest.raises(UnknownParameterError, match=said):
+        load_context(**given)
+
+
+def test_parameters_that_exist_reach_catalog_and_nodes() -> None:
+    context = load_context(output_path="/elsewhere", pca={"n_components": 0.95}, limit=7)
+    assert context.catalog["features"]._describe()["filepath"] == "/elsewhere/04_feature/features"
+    assert context.catalog.load("params:pca").n_components == 0.95
+    assert context.catalog.load("params:pca").solver == "moments"
+    assert context.catalog.load("params:limit") == 7
+
+
+def test_the_s3_settings_reach_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fsspec.config, "conf", {})
+    load_context(s3={"endpoint_url": "http://127.0.0.1:9", "region": "eu-west-1"})
+    assert fsspec.config.conf["s3"]["endpoint_url"] == "http://127.0.0.1:9"
+    assert fsspec.config.conf["s3"]["client_kwargs"] == {"region_name": "eu-west-1"}
+
+
+def test_one_endpoint_serves_python_and_spark() -> None:
+    context = load_context(s3={"endpoint_url": "http://127.0.0.1:9"})
+    settings = context.config_loader["spark"]
+    assert settings["spark.hadoop.fs.s3a.endpoint"] == "http://127.0.0.1:9"
+    assert settings["spark.hadoop.fs.s3a.endpoint.region"] == context.params["s3"]["region"] == "eu-west-3"
+
+
+def test_every_node_that_touches_spark_says_so() -> None:
+    for node in register_pipelines()["__default__"].nodes:
+        hints = get_type_hints(inspect.unwrap(node.func)).values()
+        touches = any(
+            hint in (DataFrame, SparkSession) or "Broadcast" in str(hint) or "DataFrame" in str(hint)
+            for hint in hints
+        )
+        assert touches == ("spark" in node.tags), node.name
+    assert Broadcast is not None
+
+
+def no_session(pipeline: Pipeline) -> bool:
+    """Run the hook in a process that has no session, and tell whether it started none."""
+    program = (
+        "from kedro.pipeline import Node, Pipeline\n"
+        "from pyspark.sql import SparkSession\n"
+        "from fruits_bigdata.hooks import SparkHooks\n"
+        "hooks = SparkHooks()\n"
+        "hooks._settings = {'spark.master': 'local[1]', 'spark.ui.enabled': False}\n"
+        f"pipeline = Pipeline([Node(len, 'a', 'b', tags={sorted(pipeline.nodes[0].tags)!r})])\n"
+        "hooks.before_pipeline_run(pipeline)\n"
+        "print('before', SparkSession.getActiveSession() is not None)\n"
+        "hooks.after_pipeline_run()\n"
+        "print('after', SparkSession.getActiveSession() is not None)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "after False" in done.stdout, done.stderr
+    return "before False" in done.stdout
+
+
+def test_a_session_is_started_only_for_nodes_that_need_one_and_stopped() -> None:
+    assert no_session(Pipeline([Node(len, "a", "b", tags="loading")]))
+    assert not no_session(Pipeline([Node(len, "a", "b", tags=["pca", "spark"])]))
+
+
+def test_a_session_that_is_there_is_used_and_left_alone(spark: SparkSession) -> None:
+    hooks = SparkHooks()
+    hooks.before_pipeline_run(Pipeline([Node(len, "a", "b", tags="spark")]))
+    hooks.on_pipeline_error()
+    hooks.after_pipeline_run()
+    assert spark.range(3).count() == 3
+
+
+def test_the_clock_follows_the_hooks() -> None:
+    catalog = DataCatalog()
+    hooks = StatisticsHooks()
+    hooks.after_catalog_created(catalog)
+    hooks.before_pipeline_run({"run_id": "r", "env": None, "runtime_params": {"limit": 1}})
+    node = Node(len, "a", "b", name="n", tags=["spark", "pca"])
+    hooks.before_dataset_loaded(node)
+    hooks.after_dataset_saved(node)
+    said = catalog.load("run_statistics").as_dict()
+    assert (said["env"], said["parameters"]) == ("local", {"limit": 1})
+    assert list(said["seconds_by_stage"]) == ["pca"]
+
+
+def test_the_end_of_a_run_says_where_the_results_are(caplog: pytest.LogCaptureFixture) -> None:
+    catalog = load_context(output_path="/elsewhere").catalog
+    with caplog.at_level(logging.INFO):
+        ResultHooks().after_pipeline_run(register_pipelines()["export"], catalog)
+    assert "/elsewhere/07_model_output/pca_csv" in caplog.text
+    assert "new_images" not in caplog.text

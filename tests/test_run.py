@@ -1,0 +1,210 @@
+"""The whole chain: through Kedro's runner, and as `kedro run` in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from sklearn.decomposition import PCA
+
+from fruits_bigdata.linalg.pca import PcaModel
+from fruits_bigdata.vision.weights import Weights, write_weights
+
+PROJECT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def images_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty images in four classes, one of them broken, with names that people really use."""
+    root = tmp_path_factory.mktemp("images") / "Test"
+    rng = np.random.default_rng(0)
+    for label in ("Apple Red 1", "Café crème", "a,b", 'the "best"'):
+        (root / label).mkdir(parents=True)
+        for i in range(10):
+            pixels = rng.integers(0, 256, (6, 6, 3), dtype=np.uint8)
+            Image.fromarray(pixels).resize((100, 100)).save(root / label / f"{i}_100.jpg")
+    (root / "a,b" / "3_100.jpg").write_bytes(b"no picture")
+    return root
+
+
+@pytest.fixture(scope="module")
+def weights_path(tmp_path_factory: pytest.TempPathFactory, weights: Weights) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "seeded.h5"
+    with path.open("w+b") as file:
+        write_weights(weights, file)
+    return path
+
+
+@pytest.fixture(scope="module")
+def params(
+    images_path: Path, weights_path: Path, weights: Weights, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, object]:
+    return {
+        "images_path": images_path,
+        "weights_path": weights_path,
+        "weights_digest": weights.digest,
+        "models_path": tmp_path_factory.mktemp("models"),
+        "output_path": tmp_path_factory.mktemp("output"),
+        "pca.n_components": 10,
+    }
+
+
+def kedro_run(params: dict[str, object], *arguments: str) -> subprocess.CompletedProcess[str]:
+    given = ",".join(f"{key}={value}" for key, value in params.items())
+    command = [sys.executable, "-m", "kedro", "run", *arguments, "--params", given]
+    return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
+
+
+def metrics(params: dict[str, object]) -> dict[str, object]:
+    found: dict[str, object] = json.loads(
+        Path(str(params["output_path"]), "08_reporting/metrics.json").read_text()
+    )
+    return found
+
+
+def stored(params: dict[str, object], table: str) -> pd.DataFrame:
+    return pd.read_parquet(Path(str(params["output_path"]), table)).sort_values("path", ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def first_run(params: dict[str, object]) -> subprocess.CompletedProcess[str]:
+    done = kedro_run(params)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def test_every_listed_image_has_features_or_a_reason(
+    first_run: subprocess.CompletedProcess[str], params: dict[str, object], images_path: Path
+) -> None:
+    images, features, rejected = (
+        stored(params, table)
+        for table in ("02_intermediate/images", "04_feature/features", "04_feature/rejected")
+    )
+    assert set(images["path"]) == {str(path.relative_to(images_path)) for path in images_path.rglob("*.jpg")}
+    assert sorted([*features["path"], *rejected["path"]]) == list(images["path"])
+    assert dict(zip(rejected["path"], rejected["reason"], strict=True)) == {
+        "a,b/3_100.jpg": "not a JPEG or PNG image"
+    }
+    assert (images["label"] == [path.split("/")[0] for path in images["path"]]).all()
+
+
+def test_features_are_those_of_plain_keras(
+    first_run: subprocess.CompletedProcess[str],
+    params: dict[str, object],
+    images_path: Path,
+    keras_model,  # type: ignore[no-untyped-def]
+) -> None:
+    from keras.applications.mobilenet_v2 import preprocess_input
+
+    features = stored(params, "04_feature/features")
+    pixels = [
+        np.asarray(Image.open(images_path / p).resize((224, 224)), np.float32) for p in features["path"]
+    ]
+    expected = keras_model.predict(preprocess_input(np.stack(pixels)), verbose=0)
+    np.testing.assert_allclose(np.stack(features["features"]), expected, atol=1e-4)
+
+
+def test_scores_are_those_of_scikit_learn_in_parquet_and_csv(
+    first_run: subprocess.CompletedProcess[str], params: dict[str, object]
+) -> None:
+    features, pca = stored(params, "04_feature/features"), stored(params, "07_model_output/pca")
+    assert list(pca["path"]) == list(features["path"])
+    matrix = np.stack(features["features"]).astype(np.float64)
+    theirs = PCA(10, svd_solver="full").fit(matrix)
+    model = PcaModel.load(Path(str(params["output_path"]), "06_models/pca_model.npz"))
+    np.testing.assert_allclose(model.explained_variance_ratio_, theirs.explained_variance_ratio_, atol=1e-9)
+    np.testing.assert_allclose(np.stack(pca["pca"]), theirs.transform(matrix), atol=1e-4)
+    np.testing.assert_allclose(model.transform(matrix), theirs.transform(matrix), atol=1e-7)
+    (file,) = Path(str(params["output_path"]), "07_model_output/pca_csv").glob("version=*/*.csv")
+    csv = pd.read_csv(file).sort_values("path", ignore_index=True)
+    assert list(csv.columns) == ["path", "label", *(f"pca_{i:02d}" for i in range(10))]
+    assert (csv[["path", "label"]] == pca[["path", "label"]]).all(axis=None)
+    np.testing.assert_array_equal(csv.filter(like="pca_").to_numpy(np.float32), np.stack(pca["pca"]))
+
+
+def test_the_run_says_what_it_did(
+    first_run: subprocess.CompletedProcess[str], params: dict[str, object], weights: Weights
+) -> None:
+    said = first_run.stdout
+    assert "Listed 40 images" in said
+    assert "bytes of weights by broadcast" in said
+    assert str(params["output_path"]) + "/07_model_output/pca_csv" in said
+    report = metrics(params)
+    assert report["counts"]["listed"] == 40
+    assert report["counts"]["published"] == {"features": 39, "pca": 39, "pca_csv": 39}
+    assert report["rejected_by_reason"] == {"not a JPEG or PNG image": 1}
+    assert report["featurization"]["weights_digest"] == weights.digest
+    assert report["featurization"]["images_per_second"] > 0
+    workers = report["featurization"]["workers"]
+    assert [worker["interpreters_made"] for worker in workers] == [1] * len(workers)
+    assert max(worker["peak_memory_mb"] for worker in workers) < 300
+    stages = {"loading", "featurization", "pca", "export", "reporting"}
+    assert set(report["run"]["seconds_by_stage"]) == stages
+    for plot in ("explained_variance.png", "components.png"):
+        with Image.open(Path(str(params["output_path"]), "08_reporting", plot)) as image:
+            assert image.width > 800
+
+
+def test_a_second_run_computes_nothing_and_needs_no_tensorflow(
+    first_run: subprocess.CompletedProcess[str], params: dict[str, object]
+) -> None:
+    before = stored(params, "04_feature/features")
+    # A module that cannot be imported stands before the real one.
+    blocked = Path(str(params["models_path"]), "blocked")
+    blocked.mkdir()
+    for name in ("tensorflow", "keras"):
+        (blocked / f"{name}.py").write_text("raise AssertionError('imported')\n")
+    environment = {**os.environ, "PYTHONPATH": str(blocked)}
+    given = ",".join(f"{key}={value}" for key, value in params.items())
+    command = [sys.executable, "-m", "kedro", "run", "--params", given]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Nothing to featurize" in done.stdout
+    report = metrics(params)
+    assert report["featurization"]["images"] == report["featurization"]["interpreters_made"] == 0
+    assert report["counts"]["features"] == 39
+    pd.testing.assert_frame_equal(stored(params, "04_feature/features"), before)
+
+
+def test_parts_run_alone_from_what_is_in_storage(params: dict[str, object], tmp_path: Path) -> None:
+    given = params | {"output_path": tmp_path, "limit": 14, "pca.n_components": 0.9}
+    for part in ("loading", "featurization", "pca", "export"):
+        done = kedro_run(given, "--pipelines", part)
+        assert done.returncode == 0, done.stdout + done.stderr
+        # Listing needs no Spark.
+        assert ("Spark 3.5" in done.stdout) == (part != "loading")
+    assert len(stored(given, "04_feature/features")) == 14
+    assert len(stored(given, "07_model_output/pca")) == 14
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"images_path": "/nowhere/at/all"}, "The images folder /nowhere/at/all does not exist"),
+        ({"imagespath": "/x"}, "There is no parameter 'imagespath': did you mean images_path?"),
+        ({"pca.n_components": "many"}, "n_components"),
+        ({"weights_path": "/nowhere.h5"}, "weights_path=/nowhere.h5 does not exist"),
+    ],
+)
+def test_what_is_wrong_is_said(
+    params: dict[str, object], tmp_path: Path, wrong: dict[str, object], said: str
+) -> None:
+    done = kedro_run(params | {"output_path": tmp_path} | wrong)
+    assert done.returncode != 0
+    assert said in done.stdout + done.stderr
+
+
+def test_the_weights_must_be_the_known_ones(
+    params: dict[str, object], tmp_path: Path, weights: Weights
+) -> None:
+    given = {key: value for key, value in params.items() if key != "weights_digest"} | {
+        "output_path": tmp_path
+    }
+    done = kedro_run(given)
+    assert done.returncode != 0
+    assert f"Give weights_digest={weights.digest} if they are the intended ones" in done.stdout + done.stderr
