@@ -15,7 +15,7 @@ def test_the_model_comes_back_as_it_was_saved(
 ) -> None:
     root = str(tmp_path) if where == "disk" else request.getfixturevalue("bucket")
     dataset = PcaModelDataset(filepath=f"{root}/models/pca_model.npz")
-    with pytest.raises(DatasetError, match="no PCA model at .*kedro run --pipelines pca"):
+    with pytest.raises(DatasetError, match=r"no PCA model at .*kedro run --pipelines pca"):
         dataset.load()
     assert not dataset.exists()
     rows = np.random.default_rng(0).normal(size=(20, 8))
