@@ -78,7 +78,8 @@ def test_spark_runs_on_the_wheels_java() -> None:
 
     program = (
         "from fruits_bigdata.spark_session import create_session\n"
-        "spark = create_session({'spark.master': 'local[1]', 'spark.ui.enabled': False, 'spark.driver.memory': None})\n"
+        "settings = {'spark.master': 'local[1]', 'spark.ui.enabled': False, 'spark.driver.memory': None}\n"
+        "spark = create_session(settings)\n"
         "print('rows:', spark.range(5).count(), spark.sparkContext._jvm.System.getProperty('java.home'))\n"
     )
     environment = {**os.environ, "JAVA_HOME": "/nowhere", "PATH": "/usr/bin:/bin"}
