@@ -9,7 +9,7 @@ import fsspec
 import pytest
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
-from kedro.io import DataCatalog
+from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 from pyspark import Broadcast
 from pyspark.sql import DataFrame, SparkSession
@@ -105,7 +105,7 @@ def test_a_session_that_is_there_is_used_and_left_alone(spark: SparkSession) -> 
 
 
 def test_the_clock_follows_the_hooks() -> None:
-    catalog = DataCatalog()
+    catalog = DataCatalog({"run_statistics": MemoryDataset(copy_mode="assign")})
     hooks = StatisticsHooks()
     hooks.after_catalog_created(catalog)
     hooks.before_pipeline_run({"run_id": "r", "env": None, "runtime_params": {"limit": 1}})

@@ -8,7 +8,7 @@ from typing import Any
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
-from kedro.io import CatalogProtocol, MemoryDataset
+from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from pyspark.sql import SparkSession
@@ -104,9 +104,7 @@ class StatisticsHooks:
     def after_catalog_created(self, catalog: CatalogProtocol[Any, Any]) -> None:
         """Put a new clock into the catalog."""
         self._statistics = RunStatistics()
-        catalog["run_statistics"] = MemoryDataset(
-            self._statistics, copy_mode="assign", metadata={"kedro-viz": {"layer": "reporting"}}
-        )
+        catalog["run_statistics"].save(self._statistics)
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
