@@ -1,19 +1,14 @@
 import logging
-import uuid
 
-import boto3
 import fsspec
 import numpy as np
 import pytest
-import s3fs
 from kedro.framework.context.context import _convert_paths_to_absolute_posix
 from kedro.io import AbstractDataset, DatasetError
-from moto.server import ThreadedMotoServer
 
 from fruits_bigdata.datasets import weights_dataset
 from fruits_bigdata.datasets.weight_sources import WeightsUnavailableError
 from fruits_bigdata.datasets.weights_dataset import WeightsDataset
-from fruits_bigdata.storage import configure_s3
 from fruits_bigdata.vision.weights import (
     BACKBONE_LAYERS,
     IMAGENET_DIGEST,
@@ -44,27 +39,6 @@ def no_source(monkeypatch):
         raise WeightsUnavailableError("no source was to be asked")
 
     monkeypatch.setattr(weights_dataset, "fetch_weights", fail)
-
-
-@pytest.fixture
-def bucket(monkeypatch):
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
-    monkeypatch.setattr(fsspec.config, "conf", dict(fsspec.config.conf))
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    endpoint = f"http://{host}:{port}"
-    s3fs.S3FileSystem.clear_instance_cache()
-    configure_s3({"endpoint_url": endpoint, "region": "eu-west-3"})
-    client = boto3.client("s3", endpoint_url=endpoint, region_name="eu-west-3")
-    # All moto servers of a process share their buckets.
-    name = f"fruits-{uuid.uuid4().hex}"
-    client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-3"})
-    yield name
-    s3fs.S3FileSystem.clear_instance_cache()
-    server.stop()
 
 
 def _dataset(tmp_path, **options):
@@ -180,22 +154,22 @@ def test_no_source_stays_the_error_that_it_is(tmp_path):
 def test_s3_file_is_read(tmp_path, bucket, no_source, scheme):
     write_weights(_small(), tmp_path / "w.h5")
     fsspec.filesystem("s3").put_file(str(tmp_path / "w.h5"), f"{bucket}/weights/mine.h5")
-    dataset = _dataset(tmp_path, filepath=f"{scheme}://{bucket}/weights/mine.h5")
+    dataset = _dataset(tmp_path, filepath=f"{scheme}{bucket.removeprefix('s3')}/weights/mine.h5")
     assert dataset.exists()
     assert dataset.load() == _small()
 
 
 def test_s3_file_that_is_missing_is_named(tmp_path, bucket, keras_home):
-    with pytest.raises(DatasetError, match=f"weights_path=s3://{bucket}/none.h5 does not exist"):
-        _dataset(tmp_path, filepath=f"s3://{bucket}/none.h5").load()
+    with pytest.raises(DatasetError, match=f"weights_path={bucket}/none.h5 does not exist"):
+        _dataset(tmp_path, filepath=f"{bucket}/none.h5").load()
 
 
 def test_fetched_weights_are_kept_on_s3(tmp_path, bucket, keras_home):
-    dataset = _dataset(tmp_path, models={"path": f"s3a://{bucket}/models/"})
+    dataset = _dataset(tmp_path, models={"path": f"{bucket}/models/"})
     assert not dataset.exists()
     assert dataset.load() == _small()
     assert fsspec.filesystem("s3").ls(f"{bucket}/models", refresh=True) == [
-        f"{bucket}/models/{WEIGHTS_FILE_NAME}"
+        f"{bucket.removeprefix('s3://')}/models/{WEIGHTS_FILE_NAME}"
     ]
     (keras_home / "models" / WEIGHTS_FILE_NAME).unlink()
     assert dataset.exists()
