@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 
@@ -44,4 +46,12 @@ def test_a_model_that_computes_something_else_is_not_handed_out(
         model.Engine, "features", lambda self, pixels: original(self, pixels) + np.float32(100)
     )
     with pytest.raises(RuntimeError, match="differs from Keras'"):
+        model.compile_model(weights)
+
+
+def test_without_tensorflow_the_error_says_what_to_install(
+    weights: Weights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "keras", None)
+    with pytest.raises(ImportError, match=r"pip install 'fruits_bigdata\[driver\]'"):
         model.compile_model(weights)

@@ -1,0 +1,38 @@
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from fruits_bigdata.linalg.moments import Moments
+from fruits_bigdata.pipelines.pca.batches import project_batches, sum_moments
+from fruits_bigdata.schemas import PCA_SCHEMA
+
+
+def batch(matrix: np.ndarray) -> pa.RecordBatch:
+    names = [f"{i}.jpg" for i in range(len(matrix))]
+    columns = {"path": names, "label": ["a"] * len(matrix), "features": matrix.tolist()}
+    schema = pa.schema({"path": pa.string(), "label": pa.string(), "features": pa.list_(pa.float32())})
+    return pa.RecordBatch.from_pydict(columns, schema=schema)
+
+
+@pytest.mark.parametrize("cut", [0, 1, 33])
+def test_moments_of_a_partition_do_not_depend_on_its_batches(matrix: np.ndarray, cut: int) -> None:
+    (row,) = sum_moments([batch(matrix[:cut]), batch(matrix[cut:])])
+    moments = Moments.from_bytes(row.column("moments")[0].as_py())
+    expected = Moments.of(matrix)
+    assert moments.n == expected.n
+    np.testing.assert_allclose(moments.gram, expected.gram, rtol=1e-13)
+
+
+def test_an_empty_partition_has_moments_of_nothing() -> None:
+    (row,) = sum_moments([])
+    assert Moments.from_bytes(row.column("moments")[0].as_py()).n == 0
+
+
+def test_a_slice_of_a_batch_is_projected_as_its_own_rows(matrix: np.ndarray) -> None:
+    mean, rotation = matrix.mean(axis=0), np.random.default_rng(0).normal(size=(1280, 3))
+    whole = batch(matrix)
+    (projected,) = project_batches([whole.slice(10, 7)], mean, rotation)
+    assert projected.schema == PCA_SCHEMA
+    assert projected.column("path").to_pylist() == [f"{i}.jpg" for i in range(10, 17)]
+    expected = (matrix[10:17] - mean) @ rotation
+    np.testing.assert_allclose(projected.column("pca").to_pylist(), expected, rtol=1e-5, atol=1e-4)
