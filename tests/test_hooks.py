@@ -14,7 +14,14 @@ from kedro.pipeline import Node, Pipeline
 from pyspark import Broadcast
 from pyspark.sql import DataFrame, SparkSession
 
-from fruits_bigdata.hooks import ResultHooks, SparkHooks, StatisticsHooks, UnknownParameterError
+from fruits_bigdata.hooks import (
+    PlaceError,
+    ResultHooks,
+    SparkHooks,
+    StatisticsHooks,
+    StorageHooks,
+    UnknownParameterError,
+)
 from fruits_bigdata.pipeline_registry import register_pipelines
 
 PROJECT = Path(__file__).parents[1]
@@ -45,6 +52,50 @@ def test_parameters_that_exist_reach_catalog_and_nodes() -> None:
     assert context.catalog.load("params:pca").n_components == 0.95
     assert context.catalog.load("params:pca").solver == "moments"
     assert context.catalog.load("params:limit") == 7
+
+
+def test_home_is_understood_by_every_dataset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    places = {name: f"~/{name}" for name in ("images_path", "output_path", "models_path", "weights_path")}
+    catalog = load_context(**places).catalog
+    described = {name: catalog[name]._describe() for name in catalog if not name.startswith("param")}
+    files = {name: str(found["filepath"]) for name, found in described.items() if "filepath" in found}
+    assert len(files) > 10
+    outside = {
+        name for name, place in files.items() if not place.removeprefix("file://").startswith(str(tmp_path))
+    }
+    assert outside == set()
+
+
+@pytest.mark.parametrize(
+    ("places", "said"),
+    [
+        ({"images_path": "/x/Test", "output_path": "/x/Test"}, "among the images of /x/Test"),
+        ({"images_path": "/x/Test", "output_path": "/x/Test/deep/out"}, "be listed as one of them"),
+        ({"images_path": "s3a://b", "output_path": "s3://b/out"}, "among the images of s3://b"),
+        ({"images_path": "/x", "output_path": "/o", "models_path": "/x/models"}, "compiled_models would be"),
+        ({"images_path": "/x", "output_path": "/o [a]"}, "for a pattern: choose another output_path"),
+    ],
+)
+def test_places_that_do_not_go_together_are_refused(places: dict[str, str], said: str) -> None:
+    catalog = load_context(**places).catalog
+    with pytest.raises(PlaceError, match=said):
+        StorageHooks().before_pipeline_run(register_pipelines()["__default__"], catalog)
+
+
+@pytest.mark.parametrize(
+    ("images_path", "output_path"),
+    [
+        ("/x/Test", "/x"),
+        ("/x/Test", "/x/Test2"),
+        ("/x [a]/Test", "/o"),
+        ("s3://b/Test", "s3://b"),
+        ("/b", "s3://b"),
+    ],
+)
+def test_neighbouring_places_are_fine(images_path: str, output_path: str) -> None:
+    catalog = load_context(images_path=images_path, output_path=output_path).catalog
+    StorageHooks().before_pipeline_run(register_pipelines()["__default__"], catalog)
 
 
 def test_the_s3_settings_reach_python(monkeypatch: pytest.MonkeyPatch) -> None:

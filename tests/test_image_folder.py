@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 
 from fruits_bigdata import image_folder
 from fruits_bigdata.image_folder import ImageFolder
@@ -80,9 +81,46 @@ def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
     (root / "a" / "link.jpg").symlink_to(elsewhere / "2.jpg")
     (root / "b").symlink_to(elsewhere)
     (root / "a" / "up").symlink_to(root)
+    (root / "a" / "everything").symlink_to("/")
     (root / "a" / "dangling.jpg").symlink_to(tmp_path / "nowhere")
+    (root / "a" / "itself.jpg").symlink_to("itself.jpg")
     listed = {row["path"]: row["length"] for row in rows(ImageFolder(str(root)))}
-    assert listed == {"a/1.jpg": 3, "a/link.jpg": 4, "b/2.jpg": 4, "a/dangling.jpg": 0}
+    assert listed == {"a/1.jpg": 3, "a/link.jpg": 4, "b/2.jpg": 4, "a/dangling.jpg": 0, "a/itself.jpg": 0}
+    for name in ("dangling", "itself"):
+        with pytest.raises(OSError, match=name):
+            ImageFolder(str(root)).read(f"a/{name}.jpg")
+
+
+def test_what_is_no_file_is_listed_and_never_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    os.mkfifo(tmp_path / "a" / "pipe.jpg")
+    (row,) = rows(ImageFolder(str(tmp_path)))
+    assert row["path"] == "a/pipe.jpg"
+    with pytest.raises(OSError, match="not a regular file"):
+        ImageFolder(str(tmp_path)).read("a/pipe.jpg")
+
+
+def test_a_folder_that_may_not_be_listed_is_named_and_the_others_are_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(tmp_path, "a/1.jpg")
+    write(tmp_path, "b/2.jpg")
+    allowed = LocalFileSystem.ls
+
+    # Root, as which tests may run, may list everything.
+    def ls(self, path, detail=False, **kwargs):  # type: ignore[no-untyped-def]
+        if path.endswith("/a"):
+            raise PermissionError(13, "Permission denied", path)
+        return allowed(self, path, detail=detail, **kwargs)
+
+    monkeypatch.setattr(LocalFileSystem, "ls", ls)
+    assert [row["path"] for row in rows(ImageFolder(str(tmp_path)))] == ["b/2.jpg"]
+    assert f"'{tmp_path}/a'" in caplog.text
+
+
+@pytest.mark.parametrize("mtime", [3e11, -1e15, 1e300])
+def test_a_date_that_no_calendar_has_does_not_end_the_listing(mtime: float) -> None:
+    assert image_folder._modified({"mtime": mtime}) == datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def test_a_name_that_is_no_utf8_is_listed_readably(tmp_path: Path) -> None:

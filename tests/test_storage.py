@@ -4,7 +4,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from fruits_bigdata.storage import configure_s3, is_s3, open_location, spark_location, whole_file
+from fruits_bigdata.storage import configure_s3, expand_home, is_s3, open_location, spark_location, whole_file
 
 
 @pytest.mark.parametrize("url", ["s3://bucket/Test", "s3a://bucket/Test/"])
@@ -30,9 +30,10 @@ def test_a_local_path_is_taken_as_it_is(tmp_path: Path, name: str) -> None:
 
 def test_home_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert open_location("~/images")[1] == f"{tmp_path}/images"
-    # Kedro takes it for a relative path and puts the project's folder before it.
-    assert open_location("/project/~/images")[1] == f"{tmp_path}/images"
+    assert expand_home("~/images") == f"{tmp_path}/images"
+    assert expand_home("/a/~/images") == "/a/~/images"
+    assert expand_home("s3://bucket/~") == "s3://bucket/~"
+    assert expand_home(None) is None
 
 
 def test_a_reader_sees_the_old_file_until_the_new_one_is_whole(tmp_path: Path) -> None:

@@ -3,19 +3,23 @@
 import atexit
 import difflib
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
-from kedro.io import CatalogProtocol
+from kedro.io import AbstractDataset, CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from pyspark.sql import SparkSession
 
 from fruits_bigdata.run_statistics import RunStatistics
 from fruits_bigdata.spark_session import create_session
-from fruits_bigdata.storage import configure_s3
+from fruits_bigdata.storage import configure_s3, is_s3, open_location
+
+# Hadoop's globs (org.apache.hadoop.fs.FileSystem.globStatus).
+_PATTERN_CHARACTERS = frozenset("*?[]{}\\")
 
 logger = logging.getLogger(__name__)
 
@@ -43,13 +47,39 @@ class ParameterHooks:
             raise UnknownParameterError(f"There is no parameter {name!r}: {hint}")
 
 
+class PlaceError(ValueError):
+    """A run was given places that do not go together."""
+
+
 class StorageHooks:
-    """Gives the S3 endpoint and region of `globals.yml` to Python; `spark.yml` gives the same to Spark."""
+    """Gives the S3 endpoint and region of `globals.yml` to Python, and refuses places that cannot work.
+
+    `spark.yml` gives the same endpoint and region to Spark.
+    """
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Read them before any dataset is made."""
         configure_s3(context.params["s3"])
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
+        """Refuse to write among the images, or where Spark would take the path for a pattern."""
+        images = _place(catalog["image_folder"])
+        for name in sorted(pipeline.all_outputs()):
+            place = _place(catalog[name])
+            if place is None:
+                continue
+            if set(place) & _PATTERN_CHARACTERS:
+                raise PlaceError(
+                    f"{name} would be written to {place}, and Spark takes {' '.join(sorted(_PATTERN_CHARACTERS))} "
+                    f"for a pattern: choose another output_path"
+                )
+            if images is not None and f"{place}/".startswith(f"{images}/"):
+                raise PlaceError(
+                    f"{name} would be written to {place}, among the images of {images}, and be listed as one "
+                    f"of them: choose an output_path and a models_path outside images_path"
+                )
 
 
 class SparkHooks:
@@ -131,9 +161,21 @@ class ResultHooks:
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
         """Log the place of everything that the run wrote."""
         for name in sorted(pipeline.all_outputs()):
-            description = catalog[name]._describe()
-            if "filepath" in description:
-                logger.info("Written: %-25s %s", name, description["filepath"])
+            place = _place(catalog[name])
+            if place is not None:
+                logger.info("Written: %-25s %s", name, place)
+
+
+def _place(dataset: AbstractDataset[Any, Any]) -> str | None:
+    """Return where a dataset lies: an absolute path or `s3://bucket/...`, None if in memory."""
+    description = dataset._describe()
+    if "filepath" not in description:
+        return None
+    path = str(description["filepath"])
+    if description.get("protocol") == "s3":
+        path = f"s3://{path}"
+    _, place = open_location(path)
+    return f"s3://{place}" if is_s3(path) else os.path.realpath(place)
 
 
 def _stage(node: Node) -> str:

@@ -1,6 +1,8 @@
 """A folder of images, on disk or on S3: what lies in it, and the bytes of each."""
 
+import logging
 import os
+import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +17,8 @@ from fruits_bigdata.storage import open_location
 
 ENDINGS = (".jpg", ".jpeg", ".png")
 _BATCH_ROWS = 50_000
+
+logger = logging.getLogger(__name__)
 
 
 class ImageFolder:
@@ -50,7 +54,11 @@ class ImageFolder:
             OSError: The image cannot be read; FileNotFoundError if it is not there.
         """
         fs, root = self._open()
-        return bytes(fs.cat_file(f"{root}/{path}"))
+        location = f"{root}/{path}"
+        # Opening a pipe would wait for somebody to write into it.
+        if isinstance(fs, LocalFileSystem) and not stat.S_ISREG(os.stat(location).st_mode):
+            raise OSError("not a regular file")
+        return bytes(fs.cat_file(location))
 
     def list_batches(self) -> Iterator[pa.RecordBatch]:
         """Yield record batches of `schemas.IMAGES_SCHEMA`, folder by folder, folders and names in order.
@@ -92,14 +100,20 @@ def _entries(fs: AbstractFileSystem, folder: str) -> Iterator[dict[str, Any]]:
         # One request tells the details of 1,000 objects.
         yield from sorted(fs.ls(folder, detail=True), key=lambda entry: str(entry["name"]))
         return
-    # A local folder of millions is held as names only, not as what is known of each.
-    for name in sorted(fs.ls(folder, detail=False)):
+    try:
+        # A local folder of millions is held as names only, not as what is known of each.
+        names = sorted(fs.ls(folder, detail=False))
+    except PermissionError as error:
+        logger.warning("This folder cannot be listed, and its images are left out: %s", error)
+        return
+    for name in names:
         try:
             yield fs.info(name)
-        except OSError:
-            # A link to nothing is listed all the same, and rejected when it cannot be read.
-            if os.path.islink(name):
-                yield {"name": name, "type": "file", "size": 0, "mtime": os.lstat(name).st_mtime}
+        except OSError as error:
+            # What cannot be examined, such as a link to nothing, is listed all the same, and rejected when it
+            # cannot be read; but a file that went away after the folder was read is gone.
+            if os.path.islink(name) or not isinstance(error, FileNotFoundError):
+                yield {"name": name, "type": "file", "size": 0, "mtime": 0.0}
 
 
 def _batch(rows: list[tuple[str, str, int, datetime]]) -> pa.RecordBatch:
@@ -113,17 +127,22 @@ def _enters(link: str, root: str, entered: set[str]) -> bool:
     """Tell whether a linked folder is new: neither entered before nor one that the link lies in."""
     target = os.path.realpath(link)
     above = os.path.realpath(os.path.dirname(link)) + "/"
-    if target in entered or above.startswith(target + "/"):
+    if target in entered or above.startswith(target.rstrip("/") + "/"):
+        logger.warning("The link %s is not followed: %s is listed without it", link, target)
         return False
     entered.add(target)
     return True
 
 
 def _modified(entry: dict[str, Any]) -> datetime:
-    if "mtime" in entry:
+    if "mtime" not in entry:
+        modified: datetime = entry["LastModified"]
+        return modified
+    try:
         return datetime.fromtimestamp(entry["mtime"], UTC)
-    modified: datetime = entry["LastModified"]
-    return modified
+    except (OverflowError, ValueError, OSError):
+        # A file system may hold dates that no calendar has.
+        return datetime.fromtimestamp(0, UTC)
 
 
 def _text(name: str) -> str:

@@ -3,6 +3,7 @@
 import warnings
 
 from fruits_bigdata.hooks import ParameterHooks, ResultHooks, SparkHooks, StatisticsHooks, StorageHooks
+from fruits_bigdata.storage import expand_home
 
 # Kedro's own use of OmegaConf; nothing that a user of this project can mend.
 warnings.filterwarnings("ignore", message="register_new_resolver", category=UserWarning)
@@ -17,4 +18,5 @@ CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
     "config_patterns": {"spark": ["spark*", "spark*/**"]},
+    "custom_resolvers": {"home": expand_home},
 }

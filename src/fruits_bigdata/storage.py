@@ -38,15 +38,21 @@ def open_location(url: str) -> tuple[AbstractFileSystem, str]:
     """Return the file system of `url` and the path of `url` in it, without a slash at the end.
 
     Args:
-        url: A local path (`~` and `file:` are understood) or an `s3://` or `s3a://` address.
+        url: A local path, with `file:` or without, or an `s3://` or `s3a://` address.
     """
     if is_s3(url):
         return fsspec.filesystem("s3"), url.split("://", 1)[1].rstrip("/")
     if url.startswith("file:"):
         url = "/" + url.removeprefix("file:").lstrip("/")
-    # Kedro takes `~/images` for a relative path and puts the project's folder before it.
-    _, home, below = url.partition("/~/")
-    return fsspec.filesystem("file"), str(Path(f"~/{below}" if home else url).expanduser().absolute())
+    return fsspec.filesystem("file"), str(Path(url).absolute())
+
+
+def expand_home(url: str | None) -> str | None:
+    """Return `url` with a `~` at its beginning replaced by the home folder.
+
+    The configuration calls it (`${home:...}`) before Kedro, to which `~/images` is a relative path.
+    """
+    return url if url is None else os.path.expanduser(url)
 
 
 def spark_location(url: str) -> str:

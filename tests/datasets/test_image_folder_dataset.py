@@ -15,7 +15,7 @@ def test_it_hands_over_the_folder(images_path: Path) -> None:
 def test_a_missing_folder_is_named_with_the_way_out(tmp_path: Path) -> None:
     dataset = ImageFolderDataset(filepath=f"{tmp_path}/missing")
     assert not dataset.exists()
-    with pytest.raises(DatasetError, match=r"/missing does not exist.*--params images_path="):
+    with pytest.raises(DatasetError, match=r"/missing does not exist or is no folder.*--params images_path="):
         dataset.load()
 
 

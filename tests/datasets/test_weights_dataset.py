@@ -3,7 +3,6 @@ import logging
 import fsspec
 import numpy as np
 import pytest
-from kedro.framework.context.context import _convert_paths_to_absolute_posix
 from kedro.io import AbstractDataset, DatasetError
 
 from fruits_bigdata.datasets import weights_dataset
@@ -54,17 +53,6 @@ def test_given_file_is_read_without_its_head(tmp_path):
     write_weights(Weights.of([*_small().layers, ("head", [np.ones(2)])]), tmp_path / "mine.h5")
     assert _dataset(tmp_path, filepath=str(tmp_path / "mine.h5")).load() == _small()
     assert not (tmp_path / "models").exists()
-
-
-@pytest.mark.usefixtures("no_source")
-@pytest.mark.parametrize("prefix", ["", "{project}/"])
-def test_tilde_is_the_home_folder_also_after_kedro_made_it_absolute(tmp_path, monkeypatch, prefix):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    write_weights(_small(), tmp_path / "mine.h5")
-    entry = {"filepath": "~/mine.h5"}
-    if prefix:
-        entry = _convert_paths_to_absolute_posix(tmp_path / "project", entry)
-    assert _dataset(tmp_path, **entry).load() == _small()
 
 
 @pytest.mark.usefixtures("keras_home")

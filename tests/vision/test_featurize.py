@@ -63,7 +63,7 @@ def test_what_cannot_be_used_goes_out_with_its_reason(
         "Apple Red/0_100.jpg": None,
         "Apple Red/1_100.jpg": "empty file",
         "Apple Red/2_100.jpg": "not a JPEG or PNG image",
-        "Café crème/0_100.jpg": "vanished: it was listed, but is no longer there",
+        "Café crème/0_100.jpg": "vanished: it was listed, but it was not there to be read",
         "Café crème/1_100.jpg": None,
         "Café crème/2_100.jpg": None,
     }

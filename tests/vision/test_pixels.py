@@ -57,6 +57,11 @@ def test_sixteen_bit_grey_is_scaled_not_clipped() -> None:
     assert (decode(encoded(image)) == 0x40).all()
 
 
+def test_sixteen_bit_grey_with_a_transparent_value_is_scaled_too() -> None:
+    image = Image.fromarray(np.full((30, 30), 0x4000, dtype=np.uint16))
+    assert (decode(encoded(image, transparency=0)) == 0x40).all()
+
+
 @pytest.mark.parametrize("mode", ["L", "1", "CMYK"])
 def test_other_modes_become_rgb(photo: Image.Image, mode: str) -> None:
     image = photo.convert(mode)

@@ -28,8 +28,8 @@ class ImageFolderDataset(AbstractDataset[NoReturn, ImageFolder]):
         folder = ImageFolder(self._filepath)
         if not folder.exists():
             raise DatasetError(
-                f"The images folder {self._filepath} does not exist: name the folder that holds one folder "
-                f"per class with --params images_path=..."
+                f"The images folder {self._filepath} does not exist or is no folder: name the folder that "
+                f"holds one folder per class with --params images_path=..."
             )
         return folder
 

@@ -97,16 +97,14 @@ def fit_pca(
         PcaError: Fewer rows or features than components, no variance, or `n_components` is out of range.
     """
     n, d = moments.n, moments.sum.size
-    whole = float(n_components).is_integer() and n_components >= 1
-    if not whole and not 0 < n_components < 1:
+    check_n_components(n_components, d)
+    whole = n_components >= 1
+    if n == 0:
+        raise PcaError("No image has features: `rejected` tells why each of them has none")
+    if n < 2 or (whole and n_components > n):
         raise PcaError(
-            f"n_components={n_components}: give a whole number from 1 to {d} or a share of the variance "
-            f"between 0 and 1, such as 0.95"
-        )
-    if n < 2 or (whole and n_components > min(n, d)):
-        raise PcaError(
-            f"n_components={n_components} needs at least {max(2, int(n_components))} images, and at most {d} "
-            f"components exist: there are {n} images with features. Add images or lower pca.n_components"
+            f"n_components={n_components} needs at least {max(2, int(n_components))} images with features, "
+            f"and there are {n}: add images or lower pca.n_components"
         )
     covariance = moments.covariance
     total = float(np.trace(covariance))
@@ -135,6 +133,16 @@ def fit_pca(
         moments=moments,
         featurizer=featurizer,
     )
+
+
+def check_n_components(n_components: int | float, n_features: int) -> None:
+    """Raise PcaError unless `n_components` is a number of components or a share of the variance."""
+    whole = float(n_components).is_integer() and 1 <= n_components <= n_features
+    if not whole and not 0 < n_components < 1:
+        raise PcaError(
+            f"n_components={n_components}: give a whole number from 1 to {n_features} or a share of the "
+            f"variance between 0 and 1, such as 0.95"
+        )
 
 
 def fix_signs(components: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -19,7 +19,16 @@ from fruits_bigdata.vision.statistics import FeaturizationStatistics, this_worke
 MAX_FILE_BYTES = 256 * 1024 * 1024
 
 # The storage's trouble, not the image's: the task fails and is tried again, the image is not rejected.
-_PASSING_ERRORS = {errno.EBUSY, errno.ETIMEDOUT, errno.ECONNRESET, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+_PASSING_ERRORS = {
+    errno.EBUSY,
+    errno.EIO,
+    errno.ESTALE,
+    errno.ETIMEDOUT,
+    errno.ECONNRESET,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+}
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -90,14 +99,12 @@ def featurize_batches(
 
 
 def _fetch(read_file: Callable[[str], bytes], path: str, length: int) -> bytes:
-    if length == 0:
-        raise UnusableImageError("empty file")
     if length > MAX_FILE_BYTES:
         raise UnusableImageError(f"too large: {length:,} bytes, limit {MAX_FILE_BYTES:,}")
     try:
         return read_file(path)
     except FileNotFoundError:
-        raise UnusableImageError("vanished: it was listed, but is no longer there") from None
+        raise UnusableImageError("vanished: it was listed, but it was not there to be read") from None
     except OSError as error:
         if error.errno in _PASSING_ERRORS:
             raise

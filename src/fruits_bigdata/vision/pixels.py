@@ -69,6 +69,8 @@ def decode(data: bytes) -> NDArray[np.uint8]:
         with alone:
             upright = _to_rgb(_turn_upright(image))
             return np.asarray(upright.resize((IMAGE_SIZE, IMAGE_SIZE)))
+    except MemoryError:  # the machine's trouble, not the image's
+        raise
     except Exception as error:
         reason = "truncated" if "truncated" in str(error).lower() else "damaged"
         raise UnusableImageError(f"{reason}: {error}") from error
@@ -85,10 +87,10 @@ def _turn_upright(image: Image.Image) -> Image.Image:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     if image.mode.startswith("I"):
         # Pillow clips 16-bit grey at 255 instead of scaling it.
         image = Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     return image.convert("RGB")

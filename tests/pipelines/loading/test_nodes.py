@@ -19,7 +19,7 @@ def test_limit_takes_the_first(image_folder: ImageFolder, limit: int, n: int) ->
     assert list_images(image_folder, limit).read_all().equals(everything.slice(0, n))
 
 
-@pytest.mark.parametrize("limit", [0, -3, 2.5, "ten"])
+@pytest.mark.parametrize("limit", [0, -3, 2.5, "ten", True])
 def test_a_limit_that_is_no_number_of_images_is_refused(image_folder: ImageFolder, limit: object) -> None:
     with pytest.raises(ValueError, match=f"limit={limit}"):
         list_images(image_folder, limit)  # type: ignore[arg-type]

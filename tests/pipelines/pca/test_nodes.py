@@ -43,7 +43,7 @@ def test_only_current_rows_count(features: DataFrame, images: DataFrame, matrix:
 def test_no_features_have_no_moments(features: DataFrame, images: DataFrame) -> None:
     nothing = compute_moments(features, images.limit(0))
     assert nothing.n == 0
-    with pytest.raises(PcaError, match="there are 0 images"):
+    with pytest.raises(PcaError, match="No image has features"):
         fit_pca_model(nothing, features, images.limit(0), PARAMETERS)
 
 
@@ -109,7 +109,17 @@ def test_only_current_rows_are_projected(features: DataFrame, images: DataFrame,
     assert pca.count() == 20
 
 
-@pytest.mark.parametrize("wrong", [{"solver": "magic"}, {"scale": "max"}, {"n_components": "many"}, {"k": 3}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"solver": "magic"},
+        {"scale": "max"},
+        {"n_components": "many"},
+        {"n_components": 0},
+        {"n_components": 1281},
+        {"k": 3},
+    ],
+)
 def test_a_wrong_parameter_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         PcaParameters(**(PARAMETERS.model_dump() | wrong))

@@ -1,3 +1,4 @@
+import io
 import json
 
 import numpy as np
@@ -86,6 +87,18 @@ def test_many_images_are_sampled_and_many_classes_are_named_in_place(
     assert "30 of 80 images" in axes.get_title()
     assert not figure.legends
     assert {text.get_text() for text in axes.texts} == {f"class {i}" for i in range(4)}
+
+
+@pytest.mark.parametrize("max_in_legend", [40, 1])
+def test_labels_are_no_formulas(
+    pca: DataFrame, pca_model: PcaModel, max_in_legend: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nodes, "_MAX_CLASSES_IN_LEGEND", max_in_legend)
+    odd = pca.replace({"class 0": "$x^{2$", "class 1": "_u"}, subset="label")
+    figure = plot_components(odd, pca_model)
+    figure.savefig(io.BytesIO())
+    shown = figure.legends[0].get_texts() if figure.legends else figure.axes[0].texts
+    assert {text.get_text() for text in shown} == {"$x^{2$", "_u", "class 2", "class 3"}
 
 
 def test_one_component_has_a_plot_too(features: DataFrame, images: DataFrame, matrix: np.ndarray) -> None:

@@ -25,7 +25,7 @@ def list_images(image_folder: ImageFolder, limit: int | None) -> pa.RecordBatchR
     Raises:
         ValueError: The folder holds no image, or `limit` is not a positive whole number.
     """
-    if limit is not None and (not isinstance(limit, int) or limit < 1):
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
         raise ValueError(f"limit={limit}: give the number of images to take, or leave it out to take all")
     batches = image_folder.list_batches()
     first = next(batches, None)

@@ -8,13 +8,13 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 from pyspark.sql import DataFrame
 from pyspark.sql.functions import col
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from fruits_bigdata.linalg.moments import Moments
-from fruits_bigdata.linalg.pca import PcaModel, Scale, fit_pca, fix_signs
+from fruits_bigdata.linalg.pca import PcaModel, Scale, check_n_components, fit_pca, fix_signs
 from fruits_bigdata.pipelines.current import select_current
 from fruits_bigdata.pipelines.pca.batches import PARTIAL_SCHEMA, project_batches, sum_moments
 from fruits_bigdata.schemas import FEATURES, FEATURIZER, LABEL, N_FEATURES, PATH, PCA, PCA_SCHEMA
@@ -39,6 +39,12 @@ class PcaParameters(BaseModel):
     n_components: int | float
     solver: Literal["moments", "spark_ml"]
     scale: Scale
+
+    @field_validator("n_components")
+    @classmethod
+    def _is_possible(cls, n_components: int | float) -> int | float:
+        check_n_components(n_components, N_FEATURES)
+        return n_components
 
 
 def compute_moments(features: DataFrame, images: DataFrame) -> Moments:

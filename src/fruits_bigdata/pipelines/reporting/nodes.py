@@ -98,7 +98,7 @@ def plot_components(pca: DataFrame, pca_model: PcaModel) -> Figure:
     points = pca.select(LABEL, f.col(PCA)[0].alias("pc1"), second.alias("pc2"))
     if n > _MAX_POINTS:
         points = points.orderBy(f.xxhash64("pc1", "pc2")).limit(_MAX_POINTS)
-    by_class = dict(list(points.toPandas().groupby(LABEL)))
+    by_class = {str(label): group for label, group in points.toPandas().groupby(LABEL)}
     figure = Figure(figsize=(11, 7), layout="constrained")
     axes = figure.subplots()
     for i, (label, group) in enumerate(sorted(by_class.items())):
@@ -108,12 +108,13 @@ def plot_components(pca: DataFrame, pca_model: PcaModel) -> Figure:
             s=9,
             alpha=0.7,
             linewidths=0,
-            label=str(label),
+            label=str(i),
             color=_COLOURS[i % len(_COLOURS)],
             marker=_MARKERS[i // len(_COLOURS) % len(_MARKERS)],
         )
         if len(by_class) > _MAX_CLASSES_IN_LEGEND:
-            axes.annotate(str(label), (group["pc1"].median(), group["pc2"].median()), fontsize=6, ha="center")
+            middle = (group["pc1"].median(), group["pc2"].median())
+            axes.annotate(label, middle, fontsize=6, ha="center", parse_math=False)
     shown = f"{min(n, _MAX_POINTS):,} of {n:,} images" if n > _MAX_POINTS else f"{n:,} images"
     axes.set_title(
         f"{shown} of {len(by_class)} classes, on the two components that keep "
@@ -123,7 +124,10 @@ def plot_components(pca: DataFrame, pca_model: PcaModel) -> Figure:
     axes.set_ylabel(f"PC2 ({ratios[1]:.1f} % of the variance)" if len(ratios) > 1 else "")
     axes.grid(alpha=0.3)
     if 1 < len(by_class) <= _MAX_CLASSES_IN_LEGEND:
-        figure.legend(loc="outside right center", fontsize=8, markerscale=2, frameon=False)
+        legend = figure.legend(loc="outside right center", fontsize=8, markerscale=2, frameon=False)
+        # As labels they would be formulas between two $, and left out after a _.
+        for text, label in zip(legend.get_texts(), sorted(by_class), strict=True):
+            text.set(text=label, parse_math=False)
     return figure
 
 
