@@ -72,8 +72,8 @@ class StorageHooks:
                 continue
             if set(place) & _PATTERN_CHARACTERS:
                 raise PlaceError(
-                    f"{name} would be written to {place}, and Spark takes {' '.join(sorted(_PATTERN_CHARACTERS))} "
-                    f"for a pattern: choose another output_path"
+                    f"{name} would be written to {place}, and Spark takes "
+                    f"{' '.join(sorted(_PATTERN_CHARACTERS))} for a pattern: choose another output_path"
                 )
             if images is not None and f"{place}/".startswith(f"{images}/"):
                 raise PlaceError(
