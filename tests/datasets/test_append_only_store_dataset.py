@@ -54,6 +54,13 @@ def test_what_a_dead_job_left_is_neither_read_nor_published(
     committed.parent.mkdir(parents=True)
     part.rename(committed)
     assert paths(store) == []
+    assert not store.exists()
+    # The committer of version 1, Hadoop's default, publishes whatever committed task it finds.
+    store = AppendOnlyStoreDataset(
+        filepath=f"{tmp_path}/re jected",
+        schema="REJECTED_SCHEMA",
+        save_args={"mapreduce.fileoutputcommitter.algorithm.version": "1"},
+    )
     store.save(rejected(spark, "alive"))
     assert paths(store) == ["alive"]
 
@@ -64,3 +71,11 @@ def test_other_tools_read_the_dates(
     store.save(rejected(spark, "a"))
     (file, *_) = (tmp_path / "re jected").glob("*.parquet")
     assert str(pq.read_schema(file).field("modified").type) == "timestamp[us, tz=UTC]"
+
+
+def test_options_reach_sparks_writer(spark: SparkSession, tmp_path: Path) -> None:
+    store = AppendOnlyStoreDataset(
+        filepath=f"{tmp_path}/store", schema="REJECTED_SCHEMA", save_args={"compression": "gzip"}
+    )
+    store.save(rejected(spark, "a"))
+    assert list((tmp_path / "store").glob("*.gz.parquet"))

@@ -3,7 +3,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 import pytest
-from kedro.io import DatasetError
+from kedro.io import DataCatalog, DatasetError
 from kedro.io.core import Version
 from pyspark.sql import SparkSession
 
@@ -71,6 +71,37 @@ def test_the_old_version_stays_when_the_new_one_fails(tmp_path: Path, spark: Spa
     with pytest.raises(DatasetError, match="torn"):
         table(root, SECOND).save(pa.RecordBatchReader.from_batches(pa.schema({"i": pa.int64()}), torn()))
     assert table(root).load().count() == 3
+
+
+def test_the_newest_of_several_whole_versions_is_read(tmp_path: Path, spark: SparkSession) -> None:
+    root = tmp_path / "t"
+    # What a run leaves that dies before it has removed what it replaced.
+    for day in (25, 28, 23, 27, 24, 26):
+        spark.range(day).write.parquet(str(root / f"version=202611{day}T010203004Z"))
+    assert table(root).load().count() == 28
+
+
+def test_only_versions_are_removed(tmp_path: Path, spark: SparkSession) -> None:
+    root = tmp_path / "t"
+    root.mkdir()
+    (root / "README.md").touch()
+    table(root, FIRST).save(spark.range(3))
+    table(root, SECOND).save(spark.range(5))
+    assert sorted(path.name for path in root.iterdir()) == ["README.md", "version=20261124T010203004Z"]
+
+
+def test_a_run_that_publishes_again_replaces_its_own_version(tmp_path: Path, spark: SparkSession) -> None:
+    root = tmp_path / "t"
+    for n in (3, 5):
+        table(root, FIRST).save(spark.range(n))
+    assert table(root).load().count() == 5
+
+
+def test_the_catalog_hands_over_the_run_id(tmp_path: Path, spark: SparkSession) -> None:
+    kind = "fruits_bigdata.datasets.published_table_dataset.PublishedTableDataset"
+    entry = {"type": kind, "filepath": f"{tmp_path}/t"}
+    DataCatalog.from_config({"t": entry}, save_version=FIRST).save("t", spark.range(3))
+    assert [path.name for path in (tmp_path / "t").iterdir()] == ["version=20261123T010203004Z"]
 
 
 def test_nothing_published_says_what_to_run(tmp_path: Path) -> None:

@@ -24,3 +24,15 @@ def test_rows_of_images_that_vanished_or_changed_do_not_count(
     expected = {row["path"] for row in listed.collect()} - {"class 0/000.jpg"}
     assert found == expected
     assert len(found) == rows.count() == 59
+
+
+@pytest.mark.parametrize("max_broadcast_rows", [1_000_000, 0])
+def test_of_an_image_that_was_featurized_again_the_new_row_counts(
+    features: DataFrame, images: DataFrame, max_broadcast_rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(current, "_MAX_BROADCAST_ROWS", max_broadcast_rows)
+    longer = expr("if(path = 'class 0/000.jpg', length + 1, length)")
+    again = features.where("path = 'class 0/000.jpg'").withColumn("length", longer)
+    rows = select_current(features.union(again), images.withColumn("length", longer))
+    assert rows.count() == 80
+    assert [row["length"] for row in rows.where("path = 'class 0/000.jpg'").collect()] == [101]

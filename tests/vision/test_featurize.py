@@ -13,6 +13,7 @@ from fruits_bigdata.schemas import OUTCOME_SCHEMA
 from fruits_bigdata.vision import engine, featurize
 from fruits_bigdata.vision.engine import CompiledModel, Engine
 from fruits_bigdata.vision.featurize import featurize_batches
+from fruits_bigdata.vision.pixels import decode
 from fruits_bigdata.vision.statistics import FeaturizationStatistics
 
 
@@ -48,6 +49,10 @@ def test_every_image_gets_the_features_of_its_own_pixels(
     assert (report.images, report.rejected) == (6, 0)
     assert report.bytes_read == sum(listing["length"].to_pylist())
     assert list(report.engines_made.values()) == [1]
+    assert report.engine_seconds > 0
+    assert report.waiting_seconds > 0
+    _, again = run(listing.to_batches(), compiled_model, image_folder.read)
+    assert again.engines_made == {}
 
 
 def test_what_cannot_be_used_goes_out_with_its_reason(
@@ -70,6 +75,12 @@ def test_what_cannot_be_used_goes_out_with_its_reason(
     # A reason or features, never both and never neither.
     assert [f is None for f in table["features"].to_pylist()] == [r is not None for r in reasons.values()]
     assert {len(f) for f in table["features"].to_pylist() if f is not None} == {1280}
+    alone = Engine(compiled_model.content)
+    for path, features in zip(table["path"].to_pylist(), table["features"].to_pylist(), strict=True):
+        if features is not None:
+            np.testing.assert_array_equal(
+                np.float32(features), alone.features(decode(image_folder.read(path)))
+            )
     assert (report.images, report.rejected) == (6, 3)
 
 
@@ -93,11 +104,12 @@ def test_an_unreadable_file_is_the_images_trouble(listing: pa.Table, compiled_mo
     assert "unreadable: [Errno 13] Permission denied" in table["reason"].to_pylist()[0]
 
 
+@pytest.mark.parametrize("name", ["EBUSY", "ETIMEDOUT", "ECONNRESET", "EMFILE", "ENFILE", "ENOMEM"])
 def test_a_storage_that_is_busy_fails_the_task_instead_of_rejecting(
-    listing: pa.Table, compiled_model: CompiledModel
+    listing: pa.Table, compiled_model: CompiledModel, name: str
 ) -> None:
     def read_file(path: str) -> bytes:
-        raise OSError(errno.EBUSY, "SlowDown")
+        raise OSError(getattr(errno, name), "SlowDown")
 
     with pytest.raises(OSError, match="SlowDown"):
         run(listing.to_batches(), compiled_model, read_file)

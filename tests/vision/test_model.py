@@ -18,13 +18,15 @@ def test_the_model_that_is_broadcast_is_small_and_whole(
     assert model.is_usable(compiled_model.content)
 
 
-def test_the_fingerprint_follows_weights_and_preprocessing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_fingerprint_follows_weights_precision_and_preprocessing(monkeypatch: pytest.MonkeyPatch) -> None:
     before = model.featurizer_of("a" * 64)
     assert len(before) == 12
     assert model.featurizer_of("a" * 64) == before
     assert model.featurizer_of("b" * 64) != before
-    monkeypatch.setattr(model, "PREPROCESSING_VERSION", 99)
-    assert model.featurizer_of("a" * 64) != before
+    for name in ("PREPROCESSING_VERSION", "PRECISION"):
+        with monkeypatch.context() as patched:
+            patched.setattr(model, name, 99)
+            assert model.featurizer_of("a" * 64) != before
 
 
 def test_weights_of_another_network_are_refused(weights: Weights) -> None:

@@ -39,9 +39,11 @@ def test_exif_orientation_is_applied(photo: Image.Image, orientation: int) -> No
     np.testing.assert_array_equal(decode(data), np.asarray(upright.resize((224, 224))))
 
 
-def test_broken_exif_is_no_reason_to_lose_a_picture(photo: Image.Image) -> None:
-    good = encoded(photo, "JPEG")
-    bad = encoded(photo, "JPEG", exif=b"Exif\x00\x00MM\x00*\xff\xff\xff\xff")
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+@pytest.mark.parametrize("block", [b"MM\x00*\xff\xff\xff\xff", b"II*\x00\x08\x00", b"no TIFF at all"])
+def test_broken_exif_is_no_reason_to_lose_a_picture(photo: Image.Image, kind: str, block: bytes) -> None:
+    good = encoded(photo, kind)
+    bad = encoded(photo, kind, exif=b"Exif\x00\x00" + block)
     np.testing.assert_array_equal(decode(bad), decode(good))
 
 
@@ -62,11 +64,13 @@ def test_sixteen_bit_grey_with_a_transparent_value_is_scaled_too() -> None:
     assert (decode(encoded(image, transparency=0)) == 0x40).all()
 
 
-@pytest.mark.parametrize("mode", ["L", "1", "CMYK"])
+@pytest.mark.parametrize("mode", ["L", "1", "P", "CMYK"])
 def test_other_modes_become_rgb(photo: Image.Image, mode: str) -> None:
     image = photo.convert(mode)
     kind = "JPEG" if mode == "CMYK" else "PNG"
-    assert decode(encoded(image, kind)).shape == (224, 224, 3)
+    data = encoded(image, kind)
+    reference = np.asarray(Image.open(io.BytesIO(data)).convert("RGB").resize((224, 224)))
+    np.testing.assert_array_equal(decode(data), reference)
 
 
 def png_of_size(width: int, height: int) -> bytes:
@@ -99,6 +103,23 @@ def test_a_format_that_is_not_asked_for_is_not_parsed(photo: Image.Image) -> Non
             decode(encoded(photo, kind))
 
 
+@pytest.mark.parametrize("place", [0.3, 0.5, 0.7])
+def test_a_damaged_png_is_refused(photo: Image.Image, place: float) -> None:
+    data = bytearray(encoded(photo))
+    data[int(place * len(data))] ^= 0xFF
+    with pytest.raises(UnusableImageError, match="damaged"):
+        decode(bytes(data))
+
+
+def test_whatever_a_parser_raises_is_the_files_trouble(photo: Image.Image) -> None:
+    data = encoded(photo)
+    # No OSError but a ValueError: a text that is too large once it is unpacked, before the last chunk.
+    body = b"zTXtkey\0\0" + zlib.compress(bytes(3_000_000))
+    text = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    with pytest.raises(UnusableImageError, match="damaged: Decompressed data too large"):
+        decode(data[:-12] + text + data[-12:])
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 def test_a_truncated_file_says_so(photo: Image.Image, kind: str) -> None:
     with pytest.raises(UnusableImageError, match="truncated"):
@@ -114,3 +135,21 @@ def test_a_large_photograph_takes_its_turn(photo: Image.Image) -> None:
         assert done.is_alive()
     done.join()
     assert decode(data).shape == (224, 224, 3)
+
+
+def test_a_small_image_waits_for_none(photo: Image.Image, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Turns:
+        taken = 0
+
+        def __enter__(self) -> None:
+            self.taken += 1
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    turns = Turns()
+    monkeypatch.setattr(pixels, "_one_large_image_at_a_time", turns)
+    decode(encoded(photo, "JPEG"))
+    assert turns.taken == 0
+    decode(encoded(photo.resize((2_000, 1_500)), "JPEG"))
+    assert turns.taken == 1

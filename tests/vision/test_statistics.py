@@ -15,7 +15,10 @@ def test_statistics_of_two_tasks_add_up() -> None:
         peak_memory_bytes={"a:1": 100},
     )
     right = FeaturizationStatistics(
-        images=2, images_by_worker={"a:1": 1, "b:2": 1}, peak_memory_bytes={"a:1": 90, "b:2": 70}
+        images=2,
+        engines_made={"a:1": 1, "b:2": 1},
+        images_by_worker={"a:1": 1, "b:2": 1},
+        peak_memory_bytes={"a:1": 90, "b:2": 70},
     )
     assert left.merge(right) == FeaturizationStatistics(
         images=5,
@@ -23,7 +26,7 @@ def test_statistics_of_two_tasks_add_up() -> None:
         bytes_read=10,
         engine_seconds=0.5,
         waiting_seconds=0.25,
-        engines_made={"a:1": 1},
+        engines_made={"a:1": 2, "b:2": 1},
         images_by_worker={"a:1": 4, "b:2": 1},
         peak_memory_bytes={"a:1": 100, "b:2": 70},
     )

@@ -47,7 +47,8 @@ class AppendOnlyStoreDataset(AbstractDataset[DataFrame, DataFrame]):
         """Return all rows, current or not."""
         spark = SparkSession.builder.getOrCreate()
         schema = from_arrow_schema(self._schema)
-        if not self._exists():
+        fs, root = open_location(self._filepath)
+        if not fs.isdir(root):
             return spark.createDataFrame([], schema)
         return spark.read.schema(schema).parquet(spark_location(self._filepath))
 

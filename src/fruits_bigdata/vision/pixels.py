@@ -67,6 +67,8 @@ def decode(data: bytes) -> NDArray[np.uint8]:
     alone = _one_large_image_at_a_time if n_pixels > _PIXELS_DECODED_SIDE_BY_SIDE else nullcontext()
     try:
         with alone:
+            # Before the EXIF block is looked for, which reads a PNG to its end and leaves what it could.
+            image.load()
             upright = _to_rgb(_turn_upright(image))
             return np.asarray(upright.resize((IMAGE_SIZE, IMAGE_SIZE)))
     except MemoryError:  # the machine's trouble, not the image's

@@ -22,7 +22,7 @@ class FeaturizationStatistics:
     Attributes:
         images: Images dealt with, featurized or rejected.
         rejected: Images without features.
-        bytes_read: Bytes fetched from storage.
+        bytes_read: Bytes of the images that could be decoded.
         engine_seconds: Time in the model, summed over workers.
         waiting_seconds: Time the model waited for pixels, summed over workers.
         engines_made: Interpreters made by each worker.

@@ -2,7 +2,7 @@ from itertools import chain
 
 import numpy as np
 import pytest
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.functions import col, lit
 
 from fruits_bigdata.linalg.moments import Moments
@@ -90,3 +90,24 @@ def test_nothing_at_all_agrees(
     nothing = lit(False)
     counts = check_export(features, images.where(nothing), pca.where(nothing), flat.where(nothing))
     assert counts == {"features": 0, "pca": 0, "pca_csv": 0}
+
+
+def test_the_check_leaves_nothing_in_memory(
+    spark: SparkSession, features: DataFrame, images: DataFrame, pca: DataFrame, flat: DataFrame
+) -> None:
+    def n_persisted() -> int:
+        return int(spark.sparkContext._jsc.getPersistentRDDs().size())
+
+    # Rows that no other test checks: an equal plan would find what another has left.
+    kept = "label != 'class 2'"
+    tables = images.where(kept), pca.where(kept), flat.where(kept)
+    assert [table.count() for table in tables] == [60, 60, 60]
+    before = n_persisted()
+    check_export(features, *tables)
+    assert n_persisted() == before
+
+
+@pytest.mark.parametrize("wrong", [{"rows_per_csv_file": 0}, {"rows_per_csv_file": 10, "rows_per_file": 10}])
+def test_a_wrong_parameter_is_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match=list(wrong)[-1]):
+        ExportParameters(**wrong)

@@ -182,6 +182,21 @@ def test_one_interpreter_serves_a_worker_from_task_to_task(
     assert statistics["interpreters_made"] <= len(statistics["workers"]) <= 2
 
 
+def test_no_chunk_stays_in_memory(
+    spark: SparkSession, images: DataFrame, image_folder: ImageFolder, compiled_model: CompiledModel
+) -> None:
+    def n_persisted() -> int:
+        return int(spark.sparkContext._jsc.getPersistentRDDs().size())
+
+    before = n_persisted()
+    during = []
+    for _ in featurize_images(images, broadcast_model(compiled_model, images), image_folder, PARAMETERS):
+        during.append(n_persisted() - before)
+    # The list of new images and the outcomes of the chunk at hand.
+    assert during == [2, 2]
+    assert n_persisted() == before
+
+
 def test_nothing_new_yields_one_empty_chunk_without_an_interpreter(
     images: DataFrame, image_folder: ImageFolder, compiled_model: CompiledModel
 ) -> None:

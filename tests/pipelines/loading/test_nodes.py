@@ -1,5 +1,7 @@
+from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from fruits_bigdata.image_folder import ImageFolder
@@ -17,6 +19,19 @@ def test_everything_is_listed(image_folder: ImageFolder) -> None:
 def test_limit_takes_the_first(image_folder: ImageFolder, limit: int, n: int) -> None:
     everything = list_images(image_folder, None).read_all()
     assert list_images(image_folder, limit).read_all().equals(everything.slice(0, n))
+
+
+def test_a_limit_that_is_reached_ends_the_listing(
+    image_folder: ImageFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (first, *_) = image_folder.list_batches()
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield first
+        raise AssertionError("listed on")
+
+    monkeypatch.setattr(image_folder, "list_batches", batches)
+    assert len(list_images(image_folder, first.num_rows).read_all()) == first.num_rows
 
 
 @pytest.mark.parametrize("limit", [0, -3, 2.5, "ten", True])

@@ -93,6 +93,7 @@ def test_scores_are_centred_and_equal_the_models_own(
     scale: str,
 ) -> None:
     model = fit_pca_model(moments, features, images, PARAMETERS.model_copy(update={"scale": scale}))
+    assert (model.scale_ == 1).all() == (scale == "none")
     pca = project_features(features, images, model)
     assert pca.dtypes == [("path", "string"), ("label", "string"), ("pca", "array<float>")]
     rows = sorted(pca.collect(), key=lambda row: row["path"].rsplit("/")[-1])

@@ -26,14 +26,14 @@ def pca(features: DataFrame, images: DataFrame, pca_model: PcaModel) -> DataFram
 
 def test_metrics_count_what_is_current(features: DataFrame, images: DataFrame, pca_model: PcaModel) -> None:
     broken = images.where("label = 'class 3'")
-    reason = concat(lit("reason "), broken.length % 2)
+    reason = concat(lit("reason "), broken.length % 3)
     rejected = broken.withColumn("featurizer", lit("f1")).withColumn("reason", reason)
     stale = rejected.withColumn("length", rejected.length + 1000)
     statistics = RunStatistics()
     statistics.start("run", "local", {"limit": 3})
     metrics = build_metrics(
         images,
-        features.where("label != 'class 3'"),
+        features.where("label != 'class 3'").union(features.withColumn("length", features.length + 1000)),
         rejected.union(stale),
         pca_model,
         {"images": 80, "weights_digest": "d"},
@@ -48,7 +48,11 @@ def test_metrics_count_what_is_current(features: DataFrame, images: DataFrame, p
         "classes": 4,
         "published": {"pca": 60},
     }
-    assert sum(metrics["rejected_by_reason"].values()) == 20
+    reasons = list(metrics["rejected_by_reason"].items())
+    assert sum(n for _, n in reasons) == 20
+    assert len(reasons) == 3
+    assert reasons == sorted(reasons, key=lambda item: (-item[1], item[0]))
+    assert metrics["pca"]["n_images"] == 80
     assert metrics["featurization"] == {"images": 80, "weights_digest": "d"}
     assert metrics["run"]["parameters"] == {"limit": 3}
     assert metrics["pca"]["explained_variance_ratio_sum"] == pytest.approx(
@@ -81,6 +85,9 @@ def test_many_images_are_sampled_and_many_classes_are_named_in_place(
 ) -> None:
     monkeypatch.setattr(nodes, "_MAX_POINTS", 30)
     monkeypatch.setattr(nodes, "_MAX_CLASSES_IN_LEGEND", 3)
+    # More classes than colours and markers.
+    monkeypatch.setattr(nodes, "_COLOURS", nodes._COLOURS[:1])
+    monkeypatch.setattr(nodes, "_MARKERS", "os")
     figure = plot_components(pca, pca_model)
     (axes,) = figure.axes
     assert sum(len(points.get_offsets()) for points in axes.collections) == 30
