@@ -49,7 +49,7 @@ viz: $(STAMP) ## Show the flow in a browser
 
 lock: $(STAMP) ## Resolve the dependencies anew
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet --output-file requirements.lock
+		--no-header --no-annotate --quiet --output-file requirements.lock
 
 clean: ## Remove what was computed; images and weights stay
 	rm -rf data/02_intermediate/* data/04_feature/* data/06_models/pca_model.npz data/07_model_output/* data/08_reporting/*

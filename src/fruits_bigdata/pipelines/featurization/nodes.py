@@ -113,14 +113,17 @@ def featurize_images(
     """
     context = new_images.sparkSession.sparkContext
     statistics = context.accumulator(FeaturizationStatistics(), StatisticsParam())
-    featurizer = model_broadcast.value.featurizer
-    worker = _worker(model_broadcast, featurizer, image_folder, parameters.fetch_threads, statistics)
+    compiled_model = model_broadcast.value
+    worker = _worker(
+        model_broadcast, compiled_model.featurizer, image_folder, parameters.fetch_threads, statistics
+    )
     new_images = new_images.persist()
     total = new_images.count()
     if not total:
+        new_images.unpersist()
         nothing = new_images.sparkSession.createDataFrame([], from_arrow_schema(OUTCOME_SCHEMA))
         logger.info("Nothing to featurize: every listed image is already in the store")
-        yield *_split(nothing), _summary(statistics.value, model_broadcast.value, 0.0)
+        yield *_split(nothing), _summary(statistics.value, compiled_model, 0.0)
         return
     n_chunks = min(_MAX_CHUNKS, -(-total // parameters.images_per_chunk))
     n_tasks = -(-total // (n_chunks * parameters.images_per_task))
@@ -133,7 +136,7 @@ def featurize_images(
                 outcomes = batch.mapInArrow(worker, from_arrow_schema(OUTCOME_SCHEMA)).persist()
                 try:
                     outcomes.count()
-                    summary = _summary(statistics.value, model_broadcast.value, perf_counter() - started)
+                    summary = _summary(statistics.value, compiled_model, perf_counter() - started)
                     # Tasks are short for the progress bar's sake; a file for each would be many small files.
                     yield *_split(outcomes.coalesce(context.defaultParallelism)), summary
                 finally:
