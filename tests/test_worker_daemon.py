@@ -1,0 +1,56 @@
+import os
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from fruits_bigdata.worker_daemon import drop_archives
+
+
+def test_archives_leave_the_path() -> None:
+    path = ["", "/opt/spark-core.jar", *sys.path, "/opt/pyspark.zip"]
+    assert drop_archives(path) == [entry for entry in path if not entry.endswith((".jar", ".zip"))]
+
+
+def test_a_zip_that_alone_holds_pyspark_stays(tmp_path: Path) -> None:
+    archive = str(tmp_path / "pyspark.zip")
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("pyspark/__init__.py", "")
+        file.writestr("py4j/__init__.py", "")
+    path = [str(tmp_path), archive, "/opt/spark-core.jar"]
+    assert drop_archives(path) == [str(tmp_path), archive]
+
+
+@pytest.fixture
+def worker(spark: SparkSession) -> dict[str, object]:
+    def look(_: int) -> dict[str, object]:
+        import gc
+        import sys
+
+        return {
+            "pid": os.getpid(),
+            "parent": open(f"/proc/{os.getppid()}/cmdline").read(),
+            "archives": [entry for entry in sys.path if entry.endswith((".jar", ".zip"))],
+            "frozen": gc.get_freeze_count(),
+            "loaded": "fruits_bigdata.vision.featurize" in sys.modules,
+        }
+
+    return spark.sparkContext.parallelize([1], 1).map(look).first()
+
+
+def test_workers_start_with_their_libraries_and_without_archives(worker: dict[str, object]) -> None:
+    assert "fruits_bigdata.worker_daemon" in str(worker["parent"])
+    assert worker["archives"] == []
+    assert worker["loaded"]
+    assert int(str(worker["frozen"])) > 10_000
+
+
+def test_workers_do_not_load_what_only_the_driver_needs(spark: SparkSession) -> None:
+    def loaded(_: int) -> list[str]:
+        import sys
+
+        return sorted({"kedro", "pydantic", "tensorflow", "matplotlib", "h5py", "s3fs"} & set(sys.modules))
+
+    assert spark.sparkContext.parallelize([1], 1).map(loaded).first() == []
