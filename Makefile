@@ -22,7 +22,7 @@ setup: $(STAMP) ## Make .venv from requirements.lock
 
 $(STAMP): requirements.lock pyproject.toml
 	@command -v $(PYTHON) > /dev/null || { echo "This project needs Python 3.11: install it, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 1; }
-	@echo "Installing the locked dependencies into $(VENV): some 2 GB, minutes"
+	@echo "Installing the locked dependencies into $(VENV): some 3 GB, minutes"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .

@@ -15,10 +15,10 @@ from pyspark.sql import DataFrame, SparkSession
 
 from fruits_bigdata.hooks import (
     PlaceError,
+    PlaceHooks,
     ResultHooks,
     SparkHooks,
     StatisticsHooks,
-    StorageHooks,
     UnknownParameterError,
 )
 from fruits_bigdata.pipeline_registry import register_pipelines
@@ -79,7 +79,7 @@ def test_home_is_understood_by_every_dataset(monkeypatch: pytest.MonkeyPatch, tm
 def test_places_that_do_not_go_together_are_refused(places: dict[str, str], said: str) -> None:
     catalog = load_context(**places).catalog
     with pytest.raises(PlaceError, match=said):
-        StorageHooks().before_pipeline_run(register_pipelines()["__default__"], catalog)
+        PlaceHooks().before_pipeline_run(register_pipelines()["__default__"], catalog)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_places_that_do_not_go_together_are_refused(places: dict[str, str], said
 )
 def test_neighbouring_places_are_fine(images_path: str, output_path: str) -> None:
     catalog = load_context(images_path=images_path, output_path=output_path).catalog
-    StorageHooks().before_pipeline_run(register_pipelines()["__default__"], catalog)
+    PlaceHooks().before_pipeline_run(register_pipelines()["__default__"], catalog)
 
 
 def test_the_s3_settings_reach_python(monkeypatch: pytest.MonkeyPatch) -> None:

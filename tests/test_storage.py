@@ -85,6 +85,7 @@ def test_endpoint_and_region_reach_every_file_system(monkeypatch: pytest.MonkeyP
     fs, _ = open_location("s3://bucket")
     assert fs.endpoint_url == "http://127.0.0.1:9"
     assert fs.client_kwargs["region_name"] == "eu-west-1"
+    assert fs.config_kwargs["s3"]["addressing_style"] == "path"
     configure_s3({"endpoint_url": None, "region": "eu-west-3"})
     fs, _ = open_location("s3://bucket")
     assert fs.endpoint_url is None

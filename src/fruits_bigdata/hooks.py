@@ -47,20 +47,21 @@ class ParameterHooks:
             raise UnknownParameterError(f"There is no parameter {name!r}: {hint}")
 
 
-class PlaceError(ValueError):
-    """A run was given places that do not go together."""
-
-
 class StorageHooks:
-    """Gives the S3 endpoint and region of `globals.yml` to Python, and refuses places that cannot work.
-
-    `spark.yml` gives the same endpoint and region to Spark.
-    """
+    """Gives the S3 settings of `globals.yml` to Python; `spark.yml` gives the same to Spark."""
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Read them before any dataset is made."""
         configure_s3(context.params["s3"])
+
+
+class PlaceError(ValueError):
+    """A run was given places that do not go together."""
+
+
+class PlaceHooks:
+    """Refuses a run whose output cannot go where it was told to."""
 
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:

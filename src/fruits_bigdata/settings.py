@@ -2,14 +2,21 @@
 
 import warnings
 
-from fruits_bigdata.hooks import ParameterHooks, ResultHooks, SparkHooks, StatisticsHooks, StorageHooks
+from fruits_bigdata.hooks import (
+    ParameterHooks,
+    PlaceHooks,
+    ResultHooks,
+    SparkHooks,
+    StatisticsHooks,
+    StorageHooks,
+)
 from fruits_bigdata.storage import expand_home
 
 # Kedro's own use of OmegaConf; nothing that a user of this project can mend.
 warnings.filterwarnings("ignore", message="register_new_resolver", category=UserWarning)
 
 # Pluggy calls the last one first.
-HOOKS = (ResultHooks(), StatisticsHooks(), SparkHooks(), StorageHooks(), ParameterHooks())
+HOOKS = (ResultHooks(), StatisticsHooks(), SparkHooks(), PlaceHooks(), StorageHooks(), ParameterHooks())
 
 # Nothing about a run leaves the machine.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)

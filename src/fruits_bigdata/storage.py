@@ -23,7 +23,8 @@ def configure_s3(settings: Mapping[str, Any]) -> None:
     """Make every S3 file system that this process opens from now on use `settings`.
 
     Args:
-        settings: `endpoint_url` (None for AWS itself) and `region`, as in `conf/<env>/globals.yml`.
+        settings: `endpoint_url` (None for AWS itself), `region` and `path_style`, as in
+            `conf/<env>/globals.yml`.
     """
     # A cached listing would hide what Spark, another process, writes.
     options: dict[str, Any] = {"use_listings_cache": False}
@@ -31,6 +32,8 @@ def configure_s3(settings: Mapping[str, Any]) -> None:
         options["endpoint_url"] = settings["endpoint_url"]
     if settings.get("region"):
         options["client_kwargs"] = {"region_name": settings["region"]}
+    if settings.get("path_style"):
+        options["config_kwargs"] = {"s3": {"addressing_style": "path"}}
     fsspec.config.conf["s3"] = options
 
 

@@ -38,7 +38,7 @@ class WeightsDataset(AbstractDataset[None, Weights]):
         *,
         filepath: str | None = None,
         models: Mapping[str, str],
-        expected_digest: str = IMAGENET_DIGEST,
+        expected_digest: str | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         """Read nothing yet.
@@ -48,12 +48,13 @@ class WeightsDataset(AbstractDataset[None, Weights]):
                 is left out.
             models: under `path`, which Kedro makes absolute, a folder, local or on S3, that keeps
                 `WEIGHTS_FILE_NAME`.
-            expected_digest: `Weights.digest` that the weights must have, wherever they come from.
+            expected_digest: `Weights.digest` that the weights must have, wherever they come from; None means
+                Keras' ImageNet weights, `IMAGENET_DIGEST`.
             metadata: for Kedro's plugins; not used here.
         """
         self._filepath = filepath
         self._kept = f"{models['path'].rstrip('/')}/{WEIGHTS_FILE_NAME}"
-        self._expected_digest = expected_digest.lower()
+        self._expected_digest = (expected_digest or IMAGENET_DIGEST).lower()
         self.metadata = metadata
 
     def load(self) -> Weights:
