@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 IMAGE_SIZE = 224
-# Twice the largest photograph of a common phone; 192 MB once decoded.
+# Above the 50 megapixels of common phones; 192 MB once decoded.
 MAX_PIXELS = 64_000_000
 _PIXELS_DECODED_SIDE_BY_SIDE = 2_000_000
 
