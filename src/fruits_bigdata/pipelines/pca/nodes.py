@@ -95,11 +95,15 @@ def _with_spark_ml(model: PcaModel, features: DataFrame) -> PcaModel:
     """Return `model` with the components and ratios of `pyspark.ml.feature.PCA` on the same features."""
     from pyspark.ml import feature
     from pyspark.ml.functions import array_to_vector
+    from pyspark.ml.linalg import Vectors
 
     vectors = features.select(array_to_vector(col(FEATURES)).alias("vector"))
     if not np.all(model.scale_ == 1.0):
-        scaler = feature.StandardScaler(inputCol="vector", outputCol="scaled", withStd=True, withMean=False)
-        vectors = scaler.fit(vectors).transform(vectors).select(col("scaled").alias("vector"))
+        # By the model's own deviations: a StandardScaler would fit them again, in another pass.
+        scaler = feature.ElementwiseProduct(
+            scalingVec=Vectors.dense(1 / model.scale_), inputCol="vector", outputCol="scaled"
+        )
+        vectors = scaler.transform(vectors).select(col("scaled").alias("vector"))
     fitted: Any = feature.PCA(k=model.n_components_, inputCol="vector", outputCol=PCA).fit(vectors)
     ratios = fitted.explainedVariance.toArray()
     total = model.explained_variance_[0] / model.explained_variance_ratio_[0]
