@@ -1,12 +1,14 @@
 import os
+import socket
 import sys
 import zipfile
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from pyspark.sql import SparkSession
 
-from fruits_bigdata.worker_daemon import drop_archives
+from fruits_bigdata.worker_daemon import drop_archives, without_delay
 
 
 def test_archives_leave_the_path() -> None:
@@ -48,9 +50,40 @@ def test_workers_start_with_their_libraries_and_without_archives(worker: dict[st
 
 
 def test_workers_do_not_load_what_only_the_driver_needs(spark: SparkSession) -> None:
+    needless = {"kedro", "pandas", "pydantic", "tensorflow", "matplotlib", "h5py", "s3fs"}
+
     def loaded(_: int) -> list[str]:
         import sys
 
-        return sorted({"kedro", "pydantic", "tensorflow", "matplotlib", "h5py", "s3fs"} & set(sys.modules))
+        return sorted(needless & set(sys.modules))
 
     assert spark.sparkContext.parallelize([1], 1).map(loaded).first() == []
+
+
+def test_a_worker_neither_holds_back_its_answers_nor_its_acknowledgements() -> None:
+    seen = []
+
+    def work(infile: BinaryIO, outfile: BinaryIO) -> None:
+        options = (socket.TCP_NODELAY, socket.TCP_QUICKACK)
+        seen.append([worker.getsockopt(socket.IPPROTO_TCP, option) for option in options])
+        outfile.write(infile.read(5))
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        java = socket.create_connection(server.getsockname())
+        worker, _ = server.accept()
+    with java, worker, worker.makefile("rb") as infile, worker.makefile("wb") as outfile:
+        worker.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
+        java.sendall(b"hello")
+        without_delay(work)(infile, outfile)
+        outfile.flush()
+        assert java.recv(5) == b"hello"
+    assert seen == [[1, 1]]
+
+
+def test_the_daemon_works_without_delay(spark: SparkSession) -> None:
+    def name(_: int) -> str:
+        from pyspark import daemon
+
+        return daemon.worker_main.__name__
+
+    assert spark.sparkContext.parallelize([1], 1).map(name).first() == "work_at_once"
