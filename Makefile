@@ -26,6 +26,8 @@ $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@echo "Keeping Spark's classes ready for Java, so that each run starts faster: half a minute"
+	@$(BIN)/python -m fruits_bigdata.class_archive
 	@touch $@
 
 images: $(STAMP) ## Draw the sample images, unless they are there

