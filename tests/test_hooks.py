@@ -125,7 +125,7 @@ def no_session(pipeline: Pipeline, end: str = "after_pipeline_run") -> bool:
     """Run the hook in a process that has no session, and tell whether it started none."""
     program = (
         "from kedro.pipeline import Node, Pipeline\n"
-        "from pyspark.sql import SparkSession\n"
+        "from pyspark import SparkContext\n"
         "from fruits_bigdata.hooks import SparkHooks\n"
         "hooks = SparkHooks()\n"
         "hooks._settings = {'spark.master': 'local[1]', 'spark.ui.enabled': False}\n"
@@ -133,9 +133,10 @@ def no_session(pipeline: Pipeline, end: str = "after_pipeline_run") -> bool:
         "nodes = [Node(len, f'a{i}', f'b{i}', tags=given) for i, given in enumerate(tags)]\n"
         "pipeline = Pipeline(nodes)\n"
         "hooks.before_pipeline_run(pipeline)\n"
-        "print('before', SparkSession.getActiveSession() is not None)\n"
+        "for node in pipeline.nodes: hooks.before_dataset_loaded(node)\n"
+        "print('before', SparkContext._active_spark_context is not None)\n"
         f"hooks.{end}()\n"
-        "print('after', SparkSession.getActiveSession() is not None)\n"
+        "print('after', SparkContext._active_spark_context is not None)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert "after False" in done.stdout, done.stderr
@@ -147,6 +148,23 @@ def test_a_session_is_started_only_for_nodes_that_need_one_and_stopped() -> None
     mixed = Pipeline([Node(len, "a", "b", tags="loading"), Node(len, "c", "d", tags=["pca", "spark"])])
     for end in ("after_pipeline_run", "on_pipeline_error"):
         assert not no_session(mixed, end)
+
+
+def test_without_java_the_first_node_that_needs_spark_says_so_and_the_run_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_java(settings: object) -> SparkSession:
+        raise RuntimeError("no Java was found")
+
+    monkeypatch.setattr(SparkSession, "getActiveSession", lambda: None)
+    monkeypatch.setattr("fruits_bigdata.hooks.create_session", no_java)
+    hooks = SparkHooks()
+    nodes = [Node(len, "a", "b", tags="loading"), Node(len, "c", "d", tags="spark")]
+    hooks.before_pipeline_run(Pipeline(nodes))
+    hooks.before_dataset_loaded(nodes[0])
+    with pytest.raises(RuntimeError, match="no Java was found"):
+        hooks.before_dataset_loaded(nodes[1])
+    hooks.on_pipeline_error()
 
 
 def test_a_session_that_is_there_is_used_and_left_alone(spark: SparkSession) -> None:

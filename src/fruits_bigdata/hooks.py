@@ -5,6 +5,7 @@ import difflib
 import logging
 import os
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from kedro.framework.context import KedroContext
@@ -15,7 +16,7 @@ from kedro.pipeline.node import Node
 from pyspark.sql import SparkSession
 
 from fruits_bigdata.run_statistics import RunStatistics
-from fruits_bigdata.spark_session import create_session
+from fruits_bigdata.spark_session import create_session, start_python_workers
 from fruits_bigdata.storage import configure_s3, is_s3, open_location
 
 # Hadoop's globs (org.apache.hadoop.fs.FileSystem.globStatus).
@@ -84,11 +85,14 @@ class PlaceHooks:
 
 
 class SparkHooks:
-    """Starts the Spark session of `spark.yml` for a run that needs one, and stops it again."""
+    """Starts the Spark session of `spark.yml` for a run that needs one, and stops it again.
+
+    Java and the Python workers start beside the nodes that need no Spark; the first that does waits for Java.
+    """
 
     def __init__(self) -> None:
         self._settings: Mapping[str, Any] = {}
-        self._own: SparkSession | None = None
+        self._own: Future[SparkSession] | None = None
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -98,15 +102,28 @@ class SparkHooks:
     # Last, so that what refuses a run does so before anything is started.
     @hook_impl(trylast=True)
     def before_pipeline_run(self, pipeline: Pipeline) -> None:
-        """Start the session, unless no node needs it or a notebook has one already, which is then used."""
+        """Let the session start, unless no node needs it or a notebook has one, which is then used."""
         if (
             not any("spark" in node.tags for node in pipeline.nodes)
             or SparkSession.getActiveSession() is not None
         ):
             return
-        self._own = create_session(self._settings)
+        starter = ThreadPoolExecutor(1, thread_name_prefix="spark")
+        self._own = starter.submit(create_session, self._settings)
+        starter.submit(lambda own: start_python_workers(own.result()), self._own)
+        starter.shutdown(wait=False)
         # Ctrl-C is no Exception, so no hook hears of it.
         atexit.register(self._stop)
+
+    @hook_impl
+    def before_dataset_loaded(self, node: Node) -> None:
+        """Wait for the session before a node that needs it loads anything.
+
+        Raises:
+            RuntimeError: There is no Java that Spark runs on.
+        """
+        if self._own is not None and "spark" in node.tags:
+            self._own.result()
 
     @hook_impl
     def after_pipeline_run(self) -> None:
@@ -120,7 +137,8 @@ class SparkHooks:
 
     def _stop(self) -> None:
         if self._own is not None:
-            self._own.stop()
+            if self._own.exception() is None:
+                self._own.result().stop()
             self._own = None
             atexit.unregister(self._stop)
 

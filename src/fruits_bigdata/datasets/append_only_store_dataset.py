@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from fruits_bigdata import schemas
+from fruits_bigdata.spark_session import empty_table
 from fruits_bigdata.storage import open_location, spark_location
 
 # Where Spark's committer keeps what a job has not committed.
@@ -46,11 +47,9 @@ class AppendOnlyStoreDataset(AbstractDataset[DataFrame, DataFrame]):
     def load(self) -> DataFrame:
         """Return all rows, current or not."""
         spark = SparkSession.builder.getOrCreate()
-        schema = from_arrow_schema(self._schema)
-        fs, root = open_location(self._filepath)
-        if not fs.isdir(root):
-            return spark.createDataFrame([], schema)
-        return spark.read.schema(schema).parquet(spark_location(self._filepath))
+        if not self._exists():
+            return empty_table(spark, self._schema)
+        return spark.read.schema(from_arrow_schema(self._schema)).parquet(spark_location(self._filepath))
 
     def save(self, data: DataFrame) -> None:
         """Append `data`; an empty one leaves no trace."""

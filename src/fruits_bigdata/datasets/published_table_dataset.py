@@ -8,7 +8,9 @@ import pyarrow.parquet as pq
 from kedro.io import AbstractDataset, DatasetError
 from kedro.io.core import Version, generate_timestamp
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import from_arrow_schema
 
+from fruits_bigdata import schemas
 from fruits_bigdata.storage import open_location, spark_location, whole_file
 
 _PREFIX = "version="
@@ -26,6 +28,7 @@ class PublishedTableDataset(AbstractDataset[DataFrame | pa.RecordBatchReader, Da
     Args:
         filepath: The table's folder: a local path or an `s3://` address.
         file_format: A format that Spark reads and writes.
+        schema: The name of an Arrow schema in `fruits_bigdata.schemas`; None lets Spark look into the files.
         load_args: Options of Spark's reader.
         save_args: Options of Spark's writer.
         version: Kedro's versions; the run id becomes the version's name.
@@ -41,6 +44,7 @@ class PublishedTableDataset(AbstractDataset[DataFrame | pa.RecordBatchReader, Da
         *,
         filepath: str,
         file_format: str = "parquet",
+        schema: str | None = None,
         load_args: dict[str, Any] | None = None,
         save_args: dict[str, Any] | None = None,
         version: Version | None = None,
@@ -48,6 +52,7 @@ class PublishedTableDataset(AbstractDataset[DataFrame | pa.RecordBatchReader, Da
     ) -> None:
         self._filepath = filepath.rstrip("/")
         self._file_format = file_format
+        self._schema: pa.Schema | None = getattr(schemas, schema) if schema else None
         self._load_args = load_args or {}
         self._save_args = save_args or {}
         self._version = version or Version(None, None)
@@ -64,9 +69,10 @@ class PublishedTableDataset(AbstractDataset[DataFrame | pa.RecordBatchReader, Da
             raise DatasetError(
                 f"Nothing has been published in {self._filepath} yet: run the pipeline that makes it first"
             )
-        spark = SparkSession.builder.getOrCreate()
-        location = spark_location(f"{self._filepath}/{published[-1]}")
-        return spark.read.format(self._file_format).options(**self._load_args).load(location)
+        reader = SparkSession.builder.getOrCreate().read.format(self._file_format).options(**self._load_args)
+        if self._schema is not None:
+            reader = reader.schema(from_arrow_schema(self._schema))
+        return reader.load(spark_location(f"{self._filepath}/{published[-1]}"))
 
     def save(self, data: DataFrame | pa.RecordBatchReader) -> None:
         """Publish `data` and remove what it replaces.

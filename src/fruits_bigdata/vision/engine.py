@@ -47,10 +47,12 @@ class Engine:
         Args:
             pixels: RGB, uint8, the model's height x width x 3.
         """
-        # keras.applications.mobilenet_v2.preprocess_input, mode "tf".
-        scaled = np.divide(pixels, 127.5, dtype=np.float32)
-        scaled -= 1.0
-        self._interpreter.set_tensor(self._input, scaled[np.newaxis])
+        # keras.applications.mobilenet_v2.preprocess_input, mode "tf", straight into the model's own memory.
+        scaled = self._interpreter.tensor(self._input)()[0]
+        np.divide(pixels, 127.5, out=scaled, dtype=np.float32)
+        np.subtract(scaled, 1.0, out=scaled)
+        # The interpreter does not run while anybody looks into it.
+        del scaled
         self._interpreter.invoke()
         features: NDArray[np.float32] = self._interpreter.get_tensor(self._output)[0]
         return features

@@ -15,6 +15,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from fruits_bigdata.image_folder import ImageFolder
 from fruits_bigdata.pipelines.featurization.progress import StatisticsParam, show_progress
 from fruits_bigdata.schemas import FEATURES, FEATURIZER, KEY, OUTCOME_SCHEMA, PATH, REASON
+from fruits_bigdata.spark_session import empty_table
 from fruits_bigdata.vision import model
 from fruits_bigdata.vision.engine import CompiledModel
 from fruits_bigdata.vision.featurize import featurize_batches
@@ -121,12 +122,14 @@ def featurize_images(
     total = new_images.count()
     if not total:
         new_images.unpersist()
-        nothing = new_images.sparkSession.createDataFrame([], from_arrow_schema(OUTCOME_SCHEMA))
+        nothing = empty_table(new_images.sparkSession, OUTCOME_SCHEMA)
         logger.info("Nothing to featurize: every listed image is already in the store")
         yield *_split(nothing), _summary(statistics.value, compiled_model, 0.0)
         return
     n_chunks = min(_MAX_CHUNKS, -(-total // parameters.images_per_chunk))
-    n_tasks = -(-total // (n_chunks * parameters.images_per_task))
+    # Whole rounds: in a last one with fewer tasks than cores, some cores would have nothing to do.
+    n_rounds = -(-total // (n_chunks * parameters.images_per_task * context.defaultParallelism))
+    n_tasks = n_rounds * context.defaultParallelism
     logger.info("%s new images to featurize, in %d chunks of %d tasks", f"{total:,}", n_chunks, n_tasks)
     started = perf_counter()
     try:
@@ -134,11 +137,16 @@ def featurize_images(
             for chunk in range(n_chunks):
                 batch = new_images.where(pmod(xxhash64(PATH), lit(n_chunks)) == chunk).repartition(n_tasks)
                 outcomes = batch.mapInArrow(worker, from_arrow_schema(OUTCOME_SCHEMA)).persist()
+                rejected_before = statistics.value.rejected
                 try:
-                    outcomes.count()
+                    # What is written nowhere is computed and kept, by one job.
+                    outcomes.write.format("noop").mode("overwrite").save()
                     summary = _summary(statistics.value, compiled_model, perf_counter() - started)
                     # Tasks are short for the progress bar's sake; a file for each would be many small files.
-                    yield *_split(outcomes.coalesce(context.defaultParallelism)), summary
+                    features, rejected = _split(outcomes.coalesce(context.defaultParallelism))
+                    if statistics.value.rejected == rejected_before:
+                        rejected = rejected.limit(0)
+                    yield features, rejected, summary
                 finally:
                     outcomes.unpersist()
     finally:

@@ -6,7 +6,6 @@ from importlib import metadata
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
 
@@ -73,11 +72,11 @@ def build_metrics(
     }
 
 
-def plot_explained_variance(pca_model: PcaModel) -> Figure:
-    """Draw the variance that each component explains, and all up to it."""
+def plot_explained_variance(pca_model: PcaModel) -> Any:
+    """Draw the variance that each component explains, and all up to it: a matplotlib.figure.Figure."""
     ratios = 100 * pca_model.explained_variance_ratio_
     numbers = np.arange(1, len(ratios) + 1)
-    figure = Figure(figsize=(9, 5), layout="constrained")
+    figure = _figure(9, 5)
     axes = figure.subplots()
     axes.bar(numbers, ratios, color=_COLOURS[0], label="each component")
     axes.plot(numbers, ratios.cumsum(), color=_COLOURS[5], marker="o", markersize=3, label="all up to it")
@@ -90,8 +89,8 @@ def plot_explained_variance(pca_model: PcaModel) -> Figure:
     return figure
 
 
-def plot_components(pca: DataFrame, pca_model: PcaModel) -> Figure:
-    """Draw the images on the plane of the first two components, coloured by class."""
+def plot_components(pca: DataFrame, pca_model: PcaModel) -> Any:
+    """Draw the images on the plane of the first two components, by class: a matplotlib.figure.Figure."""
     ratios = 100 * pca_model.explained_variance_ratio_
     n = pca.count()
     second = f.col(PCA)[1] if pca_model.n_components_ > 1 else f.lit(0.0)
@@ -99,7 +98,7 @@ def plot_components(pca: DataFrame, pca_model: PcaModel) -> Figure:
     if n > _MAX_POINTS:
         points = points.orderBy(f.xxhash64("pc1", "pc2")).limit(_MAX_POINTS)
     by_class = {str(label): group for label, group in points.toPandas().groupby(LABEL)}
-    figure = Figure(figsize=(11, 7), layout="constrained")
+    figure = _figure(11, 7)
     axes = figure.subplots()
     for i, (label, group) in enumerate(sorted(by_class.items())):
         axes.scatter(
@@ -129,6 +128,13 @@ def plot_components(pca: DataFrame, pca_model: PcaModel) -> Figure:
         for text, label in zip(legend.get_texts(), sorted(by_class), strict=True):
             text.set(text=label, parse_math=False)
     return figure
+
+
+def _figure(width: float, height: float) -> Any:
+    # Imported here, so that the runs that draw nothing start half a second earlier.
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
 
 
 def _version(package: str) -> str | None:
