@@ -1,19 +1,26 @@
 import os
 import pickle
+import socket
+import threading
 import time
 import unicodedata
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import fsspec
 import pyarrow as pa
 import pytest
 from fsspec.implementations.local import LocalFileSystem
+from obstore.exceptions import GenericError, PermissionDeniedError
 
 from fruits_bigdata import image_folder
 from fruits_bigdata.image_folder import ImageFolder
 from fruits_bigdata.schemas import IMAGES_SCHEMA
-from fruits_bigdata.storage import open_location
+from fruits_bigdata.storage import configure_s3, open_bucket, open_location
 
 
 def rows(folder: ImageFolder) -> list[dict[str, object]]:
@@ -190,6 +197,110 @@ def test_s3_lists_and_reads_the_same(bucket: str) -> None:
             assert folder.read(name) == b"x" * i
             assert listed[name]["modified"] == fs.info(f"{bucket}/Test/{name}")["LastModified"]
     assert not ImageFolder(f"{bucket}/missing").exists()
+
+
+@pytest.fixture
+def asked(s3_endpoint: str, bucket: str) -> Iterator[list[str]]:
+    """Two images in the bucket, and the requests that reach the server from now on, as `GET /path`."""
+    fs, _ = open_location(bucket)
+    name = bucket.removeprefix("s3://")
+    for key, body in {"Test/a/1 é.jpg": b"here", "Test//b\t.jpg": b"odd"}.items():
+        fs.call_s3("put_object", Bucket=name, Key=key, Body=body)
+    seen: list[str] = []
+
+    class Proxy(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append(f"{self.command} {self.path}")
+            connection = HTTPConnection(s3_endpoint.removeprefix("http://"))
+            connection.request(self.command, self.path, headers=dict(self.headers))
+            answer = connection.getresponse()
+            body = answer.read()
+            self.send_response(answer.status)
+            self.send_header("Content-Length", str(len(body)))
+            for name in ("ETag", "Last-Modified", "Content-Type"):
+                if name in answer.headers:
+                    self.send_header(name, answer.headers[name])
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        configure_s3({"endpoint_url": f"http://127.0.0.1:{server.server_port}", "region": "eu-west-3"})
+        yield seen
+        server.shutdown()
+
+
+def test_an_image_is_read_from_s3_by_one_request(bucket: str, asked: list[str]) -> None:
+    folder = ImageFolder(f"{bucket}/Test")
+    assert [folder.read("a/1 é.jpg") for _ in range(2)] == [b"here", b"here"]
+    assert asked == [f"GET /{bucket.removeprefix('s3://')}/Test/a/1%20%C3%A9.jpg"] * 2
+
+
+def test_a_key_that_obstore_cannot_name_is_read_too_and_by_one_request(bucket: str, asked: list[str]) -> None:
+    assert ImageFolder(bucket).read("Test//b\t.jpg") == b"odd"
+    assert len(asked) == 1
+
+
+def test_an_archived_object_is_this_images_trouble_and_a_wrong_key_is_not(
+    bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fs, _ = open_location(bucket)
+    name = bucket.removeprefix("s3://")
+    fs.call_s3("put_object", Bucket=name, Key="a/1.jpg", Body=b"x", StorageClass="GLACIER")
+    folder = ImageFolder(bucket)
+    with pytest.raises(PermissionError, match="S3 answers InvalidObjectState"):
+        folder.read("a/1.jpg")
+    with pytest.raises(FileNotFoundError):
+        folder.read("a/2.jpg")
+
+    def refuse(*_: object) -> None:
+        raise PermissionDeniedError("403 Forbidden: <Error><Code>InvalidAccessKeyId</Code></Error>")
+
+    monkeypatch.setattr(folder, "_bucket", SimpleNamespace(get=refuse))
+    with pytest.raises(PermissionDeniedError):
+        folder.read("a/1.jpg")
+
+
+def test_a_server_that_fails_is_asked_again_and_then_named(
+    bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    configure_s3({"endpoint_url": address, "region": "eu-west-3"})
+    with pytest.raises(GenericError, match=address):
+        ImageFolder(bucket).read("a/1.jpg")
+
+
+def test_without_credentials_the_way_out_is_said(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+    with pytest.raises(RuntimeError, match=r"no AWS credentials to read s3://fruits-.*: set AWS_PROFILE"):
+        ImageFolder(bucket).read("a/1.jpg")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "address"),
+    [
+        ("fruits", {"region": "eu-west-1"}, {"region": "eu-west-1", "virtual_hosted_style_request": "true"}),
+        ("fruits", {"path_style": True}, {"virtual_hosted_style_request": "false"}),
+        ("fruits.eu", {}, {"virtual_hosted_style_request": "false"}),
+        ("fruits", {"endpoint_url": "http://x:1"}, {"endpoint": "http://x:1"}),
+    ],
+)
+def test_the_settings_of_s3_reach_the_bucket(
+    bucket: str, name: str, options: dict[str, object], address: dict[str, str]
+) -> None:
+    configure_s3(options)
+    config = open_bucket(name, fsspec.config.conf["s3"]).config
+    assert {key: str(config.get(key)).lower() for key in address} == address
 
 
 def test_a_worker_reads_with_the_drivers_settings(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,9 +3,10 @@
 import logging
 import os
 import stat
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import fsspec
 import pyarrow as pa
@@ -13,10 +14,16 @@ from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
 from fruits_bigdata.schemas import IMAGES_SCHEMA
-from fruits_bigdata.storage import open_location
+from fruits_bigdata.storage import is_s3, open_bucket, open_location
+
+if TYPE_CHECKING:
+    from obstore.store import S3Store
 
 ENDINGS = (".jpg", ".jpeg", ".png")
 _BATCH_ROWS = 50_000
+
+# S3 refuses this object, as one that is archived; other refusals, of credentials for example, are of all.
+_CODES_OF_ONE_OBJECT = ("AccessDenied", "InvalidObjectState")
 
 logger = logging.getLogger(__name__)
 
@@ -29,12 +36,17 @@ class ImageFolder:
     """
 
     def __init__(self, url: str) -> None:
-        self.url = url
-        self._s3_options = dict(fsspec.config.conf.get("s3", {}))
-        self._opened: tuple[AbstractFileSystem, str] | None = None
+        self.__setstate__({"url": url, "s3_options": dict(fsspec.config.conf.get("s3", {}))})
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_opened": None}
+        return {"url": self.url, "s3_options": self._s3_options}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.url: str = state["url"]
+        self._s3_options: dict[str, Any] = state["s3_options"]
+        self._opened: tuple[AbstractFileSystem, str] | None = None
+        self._bucket: S3Store | None = None
+        self._opening = threading.Lock()
 
     def _open(self) -> tuple[AbstractFileSystem, str]:
         if self._opened is None:
@@ -52,13 +64,36 @@ class ImageFolder:
 
         Raises:
             OSError: The image cannot be read; FileNotFoundError if it is not there.
+            obstore.exceptions.BaseError: S3 did not answer as it should, for all that it was asked again.
         """
+        if is_s3(self.url):
+            return self._read_object(path)
         fs, root = self._open()
         location = f"{root}/{path}"
         # Opening a pipe would wait for somebody to write into it.
         if isinstance(fs, LocalFileSystem) and not stat.S_ISREG(os.stat(location).st_mode):
             raise OSError("not a regular file")
         return bytes(fs.cat_file(location))
+
+    def _read_object(self, path: str) -> bytes:
+        from obstore.exceptions import PermissionDeniedError
+
+        name, _, prefix = self.url.split("://", 1)[1].strip("/").partition("/")
+        key = f"{prefix}/{path}" if prefix else path
+        with self._opening:
+            if self._bucket is None:
+                self._bucket = open_bucket(name, self._s3_options)
+        try:
+            return self._bucket.get(key).bytes().to_bytes()
+        except ValueError:
+            # obstore has no name for a key with a control character or an empty part.
+            fs, root = self._open()
+            return bytes(fs.cat_file(f"{root}/{path}", max_concurrency=1))
+        except PermissionDeniedError as error:
+            code = next((code for code in _CODES_OF_ONE_OBJECT if f"<Code>{code}<" in str(error)), None)
+            if code is None:
+                raise
+            raise PermissionError(f"S3 answers {code}") from error
 
     def list_batches(self) -> Iterator[pa.RecordBatch]:
         """Yield record batches of `schemas.IMAGES_SCHEMA`, folder by folder, folders and names in order.

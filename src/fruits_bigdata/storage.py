@@ -5,12 +5,17 @@ import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import fsspec
 from fsspec import AbstractFileSystem
 
+if TYPE_CHECKING:
+    from obstore.store import S3Credential, S3Store
+
+_ASK_AGAIN_AFTER = timedelta(minutes=5)
 _S3_SCHEMES = ("s3://", "s3a://")
 
 
@@ -62,6 +67,50 @@ def spark_location(url: str) -> str:
     """Return `url` as Hadoop's file systems name it: `s3a://...` or `file:/...`."""
     _, path = open_location(url)
     return f"s3a://{path}" if is_s3(url) else f"file:{path}"
+
+
+def open_bucket(name: str, options: Mapping[str, Any]) -> "S3Store":
+    """Return a bucket for many small reads: obstore takes a tenth of s3fs' time, and one request, for each.
+
+    Args:
+        name: The bucket.
+        options: What `configure_s3` has given to fsspec.
+
+    Raises:
+        RuntimeError: AWS' default chain (environment, profile, instance role) has no credentials.
+    """
+    # Imported here, so that only what reads from S3 waits for them.
+    import botocore.session
+    from obstore.store import S3Store
+
+    credentials = botocore.session.Session().get_credentials()
+    if credentials is None:
+        raise RuntimeError(
+            f"There are no AWS credentials to read s3://{name}: set AWS_PROFILE or AWS_ACCESS_KEY_ID and "
+            f"AWS_SECRET_ACCESS_KEY, or give the machine a role"
+        )
+
+    def current() -> "S3Credential":
+        # botocore renews those that end, such as a role's, when it is asked for them.
+        frozen = credentials.get_frozen_credentials()
+        return {
+            "access_key_id": frozen.access_key,
+            "secret_access_key": frozen.secret_key,
+            "token": frozen.token,
+            "expires_at": datetime.now(UTC) + _ASK_AGAIN_AFTER,
+        }
+
+    endpoint = options.get("endpoint_url")
+    given = {"endpoint": endpoint, "region": options.get("client_kwargs", {}).get("region_name")}
+    path_style = options.get("config_kwargs", {}).get("s3", {}).get("addressing_style") == "path"
+    return S3Store(
+        name,
+        credential_provider=current,
+        client_options={"allow_http": str(endpoint).startswith("http://")},
+        # obstore puts the bucket's name before AWS' own address only, and no certificate has one with a dot.
+        virtual_hosted_style_request=not (path_style or endpoint or "." in name),
+        **{key: value for key, value in given.items() if value},
+    )
 
 
 @contextmanager
