@@ -17,7 +17,7 @@ from fruits_bigdata.image_folder import ImageFolder
 from fruits_bigdata.spark_session import create_session
 from fruits_bigdata.storage import configure_s3, open_location
 from fruits_bigdata.vision.engine import CompiledModel
-from fruits_bigdata.vision.model import compile_model
+from fruits_bigdata.vision.model import compile_model, describe_model
 from fruits_bigdata.vision.weights import Weights
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -88,7 +88,7 @@ def weights(keras_model) -> Weights:  # type: ignore[no-untyped-def]
 
 @pytest.fixture(scope="session")
 def compiled_model(weights: Weights) -> CompiledModel:
-    return compile_model(weights)
+    return describe_model(weights.digest, compile_model(weights))
 
 
 @pytest.fixture(scope="session")

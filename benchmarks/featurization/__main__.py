@@ -4,107 +4,93 @@
 
 Contenders, each a process of its own from image files to a Parquet file:
 
+\b
     a  the usual notebook (usual_notebook.py)
     b  the usual script (usual_script.py)
     c  this project: kedro run --pipelines loading,featurization
     d  a bare loop of the engine over decoded pixels, one process per core, its own time only
     e  fetch, decode and engine without Spark, one process per core
+    i  this project with featurization.precision=int8
 
-The contenders take turns, `--repeats` times after a first round, which is reported as "cold": c then compiles
-the weights. A contender's features must equal a's within 1e-4 before its time counts.
+The contenders take turns, `--repeats` times after a first round, which is reported as "cold": c and i then
+compile the weights. A contender's features must equal a's within 1e-4 before its time counts; i's must have a
+median cosine of 0.98.
 """
 
 import json
-import os
-import platform
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
+from itertools import combinations
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import click
 import numpy as np
 import pandas as pd
 
+from benchmarks.runs import (
+    FEATURES,
+    STATISTICS,
+    cosines,
+    kedro_run,
+    read_features,
+    run_process,
+    sample_images,
+    write_results,
+)
+
 HERE = Path(__file__).parent
-PROJECT = HERE.parents[1]
 TOLERANCE = 1e-4
-
-
-def sample_images(images: Path, size: int, folder: Path) -> int:
-    """Copy `size` images, spread evenly over the sorted listing, with their class folders."""
-    paths = sorted(images.rglob("*.jpg"))
-    chosen = [paths[i] for i in np.linspace(0, len(paths) - 1, min(size, len(paths))).astype(int)]
-    for path in chosen:
-        target = folder / path.relative_to(images)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target)
-    return len(chosen)
-
-
-def read_features(folder: Path) -> pd.DataFrame:
-    """Return the features by the image's class and name, whichever way a contender writes its path."""
-    table = pd.read_parquet(folder)
-    names = ["/".join(path.replace("%20", " ").split("/")[-2:]) for path in table["path"]]
-    return pd.Series(list(table["features"]), index=names).sort_index()
-
-
-def command(contender: str, images: Path, weights: Path, models: Path, output: Path) -> list[str]:
-    """Return the command line of a contender."""
-    if contender in "ab":
-        script = {"a": "usual_notebook.py", "b": "usual_script.py"}[contender]
-        return [sys.executable, str(HERE / script), str(images), str(weights), str(output)]
-    if contender == "c":
-        params = f"images_path={images},output_path={output},weights_path={weights},models_path={models}"
-        return [
-            sys.executable,
-            "-m",
-            "kedro",
-            "run",
-            "--pipelines",
-            "loading,featurization",
-            "--params",
-            params,
-        ]
-    (model,) = models.glob("*.tflite")
-    what = {"d": "engine", "e": "files"}[contender]
-    return [sys.executable, str(HERE / "bare.py"), what, str(images), str(model), str(output)]
+LEAST_COSINE = 0.98
 
 
 def run(contender: str, images: Path, weights: Path, models: Path, output: Path) -> float:
     """Run a contender once; return its seconds: the whole process's, or for d those that it prints."""
     shutil.rmtree(output, ignore_errors=True)
     started = perf_counter()
-    done = subprocess.run(
-        command(contender, images, weights, models, output), cwd=PROJECT, capture_output=True, text=True
-    )
-    seconds = perf_counter() - started
-    if done.returncode:
-        raise click.ClickException(f"{contender} failed:\n{done.stdout[-2000:]}{done.stderr[-3000:]}")
-    return float(done.stdout) if contender == "d" else seconds
+    if contender in "ci":
+        paths = {"images_path": images, "output_path": output, "weights_path": weights, "models_path": models}
+        precision = {"c": "float32", "i": "int8"}[contender]
+        kedro_run({**paths, "featurization.precision": precision})
+    elif contender in "ab":
+        script = {"a": "usual_notebook.py", "b": "usual_script.py"}[contender]
+        run_process([sys.executable, str(HERE / script), str(images), str(weights), str(output)])
+    else:
+        what = {"d": "engine", "e": "files"}[contender]
+        model = max(models.glob("*.tflite"), key=lambda path: path.stat().st_size)
+        said = run_process(
+            [sys.executable, str(HERE / "bare.py"), what, str(images), str(model), str(output)]
+        )
+        if contender == "d":
+            return float(said)
+    return perf_counter() - started
 
 
-def check(contender: str, output: Path, reference: pd.Series) -> float:
-    """Return the largest difference of a contender's features from a's, or end the benchmark."""
-    features = read_features(output / "04_feature/features" if contender == "c" else output)
+def check(contender: str, output: Path, reference: pd.Series) -> dict[str, float]:
+    """Hold a contender's features against a's; end the benchmark if they are not what they should be."""
+    features = read_features(output / FEATURES if contender in "ci" else output)
     if list(features.index) != list(reference.index):
         raise click.ClickException(f"{contender} has other images than a")
-    difference = float(np.abs(np.stack(features) - np.stack(reference)).max())
-    if difference > TOLERANCE:
-        raise click.ClickException(f"{contender} differs from a by {difference:.1e}")
-    return difference
+    actual, expected = np.stack(features), np.stack(reference)
+    found = {
+        "difference": float(np.abs(actual - expected).max()),
+        "cosine": float(np.median(cosines(actual, expected))),
+    }
+    if found["cosine"] < LEAST_COSINE or (contender != "i" and found["difference"] > TOLERANCE):
+        raise click.ClickException(f"{contender} differs from a: {found}")
+    return found
 
 
 def measure(
     size: int, contenders: str, images: Path, weights: Path, repeats: int, work: Path
-) -> dict[str, dict[str, object]]:
+) -> dict[str, dict[str, Any]]:
     """Return the seconds of each contender for `size` images."""
     folder, models = work / f"images-{size}", work / f"models-{size}"
     n = sample_images(images, size, folder)
-    found: dict[str, dict[str, object]] = {c: {"images": n, "warm": []} for c in contenders}
+    found: dict[str, dict[str, Any]] = {c: {"images": n, "warm": []} for c in contenders}
     reference = None
     for repeat in range(repeats + 1):
         for contender in contenders:
@@ -113,31 +99,53 @@ def measure(
             if repeat == 0:
                 found[contender]["cold"] = seconds
             else:
-                found[contender]["warm"].append(seconds)  # type: ignore[attr-defined]
+                found[contender]["warm"].append(seconds)
             if contender == "a":
                 reference = read_features(output)
-            if contender != "d" and reference is not None:
-                found[contender]["difference"] = check(contender, output, reference)
+            elif contender != "d" and reference is not None:
+                found[contender] |= check(contender, output, reference)
+            if contender in "ci":
+                said = json.loads((output / STATISTICS).read_text())
+                found[contender]["statistics"] = said
             click.echo(f"{n:6,} images, round {repeat}: {contender} {seconds:8.2f} s", err=True)
     return found
 
 
-def table(results: dict[int, dict[str, dict[str, object]]]) -> str:
-    """Return the results as a Markdown table."""
+def table(results: dict[int, dict[str, dict[str, Any]]]) -> str:
+    """Return the results as Markdown tables."""
     lines = [
-        "| images | contender | cold, s | warm, s: median (range) | images/s | times a | difference from a |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| images | contender | cold, s | warm, s: median (range) | images/s | times as fast as a | as b | "
+        "difference from a | peak memory of a worker, MB |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for by_contender in results.values():
-        medians = {c: statistics.median(found["warm"]) for c, found in by_contender.items()}  # type: ignore[arg-type]
+        medians = {c: statistics.median(found["warm"]) for c, found in by_contender.items()}
         for c, found in by_contender.items():
-            warm: list[float] = found["warm"]  # type: ignore[assignment]
-            times = f"{medians['a'] / medians[c]:.2f}" if "a" in medians else ""
+            times = [f"{medians[other] / medians[c]:.2f}" if other in medians else "" for other in "ab"]
             difference = f"{found['difference']:.1e}" if "difference" in found else ""
-            lines.append(
-                f"| {found['images']:,} | {c} | {found['cold']:.1f} | {medians[c]:.1f} ({min(warm):.1f} - "
-                f"{max(warm):.1f}) | {found['images'] / medians[c]:.0f} | {times} | {difference} |"  # type: ignore[operator]
+            if c == "i" and difference:
+                difference = f"cosine {found['cosine']:.4f}"
+            peak = max(
+                (w["peak_memory_mb"] for w in found.get("statistics", {}).get("workers", [])), default=0
             )
+            lowest, highest = min(found["warm"]), max(found["warm"])
+            lines.append(
+                f"| {found['images']:,} | {c} | {found['cold']:.1f} | {medians[c]:.1f} ({lowest:.1f} - "
+                f"{highest:.1f}) | {found['images'] / medians[c]:.0f} | {' | '.join(times)} | "
+                f"{difference} | {f'{peak:.0f}' if peak else ''} |"
+            )
+    lines += ["", "Images per second between two sizes, start-up excluded:", ""]
+    for (_, small), (_, large) in combinations(results.items(), 2):
+        slopes = {}
+        for c in sorted(small.keys() & large.keys()):
+            seconds = statistics.median(large[c]["warm"]) - statistics.median(small[c]["warm"])
+            slopes[c] = (large[c]["images"] - small[c]["images"]) / seconds
+        sizes = [next(iter(found.values()))["images"] for found in (small, large)]
+        said = ", ".join(f"{c} {speed:.0f}" for c, speed in slopes.items())
+        lines.append(f"- from {sizes[0]:,} to {sizes[1]:,}: {said}")
+        for c, other in (("c", "e"), ("i", "c")):
+            if {c, other} <= slopes.keys():
+                lines[-1] += f"; {c} is {slopes[c] / slopes[other]:.2f} of {other}"
     return "\n".join(lines)
 
 
@@ -149,7 +157,7 @@ def table(results: dict[int, dict[str, dict[str, object]]]) -> str:
 )
 @click.option("--repeats", type=int, default=3, show_default=True)
 @click.option(
-    "--contenders", default="acde", show_default=True, help="c before d and e, which use its model."
+    "--contenders", default="acdei", show_default=True, help="c before d and e, which use its model."
 )
 @click.option(
     "--output", type=click.Path(path_type=Path), default=Path("benchmarks/results/featurization.json")
@@ -163,9 +171,7 @@ def main(
             size: measure(size, contenders, images.absolute(), weights.absolute(), repeats, Path(work))
             for size in sizes
         }
-    output.parent.mkdir(parents=True, exist_ok=True)
-    machine = {"platform": platform.platform(), "cores": os.cpu_count(), "python": platform.python_version()}
-    output.write_text(json.dumps({"machine": machine, "results": results}, indent=2) + "\n")
+    write_results(output, results)
     click.echo(table(results))
 
 

@@ -18,7 +18,7 @@ from fruits_bigdata.vision.statistics import FeaturizationStatistics
 
 
 def run(  # type: ignore[no-untyped-def]
-    batches, compiled_model: CompiledModel, read_file
+    batches, compiled_model: CompiledModel, read_file, reduced_decoding: bool = False
 ) -> tuple[pa.Table, FeaturizationStatistics]:
     reports: list[FeaturizationStatistics] = []
     outcomes = featurize_batches(
@@ -27,6 +27,7 @@ def run(  # type: ignore[no-untyped-def]
         featurizer=compiled_model.featurizer,
         read_file=read_file,
         fetch_threads=3,
+        reduced_decoding=reduced_decoding,
         report=reports.append,
     )
     table = pa.Table.from_batches(outcomes, schema=OUTCOME_SCHEMA)
@@ -53,6 +54,21 @@ def test_every_image_gets_the_features_of_its_own_pixels(
     assert report.waiting_seconds > 0
     _, again = run(listing.to_batches(), compiled_model, image_folder.read)
     assert again.engines_made == {}
+
+
+def test_large_photographs_are_decoded_at_a_reduced_size_if_that_is_wanted(
+    images_path: Path, image_folder: ImageFolder, listing: pa.Table, compiled_model: CompiledModel
+) -> None:
+    path = listing["path"][0].as_py()
+    values = np.random.default_rng(0).integers(0, 256, (9, 12, 3), dtype=np.uint8)
+    Image.fromarray(values).resize((2400, 1800)).save(images_path / path)
+    (batch,) = listing.slice(0, 1).to_batches()
+    alone = Engine(compiled_model.content)
+    for reduced in (False, True):
+        table, _ = run([batch], compiled_model, image_folder.read, reduced_decoding=reduced)
+        expected = alone.features(decode(image_folder.read(path), reduced))
+        np.testing.assert_array_equal(np.float32(table["features"][0].as_py()), expected)
+    assert not np.array_equal(expected, alone.features(decode(image_folder.read(path))))
 
 
 def test_what_cannot_be_used_goes_out_with_its_reason(

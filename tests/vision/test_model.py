@@ -19,14 +19,24 @@ def test_the_model_that_is_broadcast_is_small_and_whole(
 
 
 def test_the_fingerprint_follows_weights_precision_and_preprocessing(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = model.featurizer_of("a" * 64)
+    def featurizer(digest: str = "a" * 64, content: bytes = b"x", *more: object) -> str:
+        return model.describe_model(digest, content, *more).featurizer  # type: ignore[arg-type]
+
+    before = featurizer()
     assert len(before) == 12
-    assert model.featurizer_of("a" * 64) == before
-    assert model.featurizer_of("b" * 64) != before
-    for name in ("PREPROCESSING_VERSION", "PRECISION"):
-        with monkeypatch.context() as patched:
-            patched.setattr(model, name, 99)
-            assert model.featurizer_of("a" * 64) != before
+    assert before == model.model_key("a" * 64)
+    others = {
+        featurizer("b" * 64),
+        featurizer("a" * 64, b"x", "int8"),
+        # Calibrated on other images.
+        featurizer("a" * 64, b"y", "int8"),
+        featurizer("a" * 64, b"x", "float32", True),
+        featurizer("a" * 64, b"x", "int8", True),
+    }
+    # What float32 computes is the weights' alone, whichever release of the compiler wrote it.
+    assert featurizer("a" * 64, b"y") == before
+    monkeypatch.setattr(model, "PREPROCESSING_VERSION", 99)
+    assert len({before, featurizer(), *others}) == 7
 
 
 def test_weights_of_another_network_are_refused(weights: Weights) -> None:

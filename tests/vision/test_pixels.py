@@ -153,3 +153,36 @@ def test_a_small_image_waits_for_none(photo: Image.Image, monkeypatch: pytest.Mo
     assert turns.taken == 0
     decode(encoded(photo.resize((2_000, 1_500)), "JPEG"))
     assert turns.taken == 1
+
+
+def test_reduced_decoding_keeps_twice_the_size_and_nearly_the_same_pixels(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[tuple[int, int]] = []
+    original = pixels._turn_upright
+
+    def look(image: Image.Image) -> Image.Image:
+        seen.append(image.size)
+        return original(image)
+
+    monkeypatch.setattr(pixels, "_turn_upright", look)
+    values = np.random.default_rng(0).integers(0, 256, (20, 15, 3), dtype=np.uint8)
+    photograph = encoded(
+        Image.fromarray(values).resize((3024, 4032), Image.Resampling.BICUBIC), "JPEG", quality=95
+    )
+    whole, reduced = decode(photograph), decode(photograph, reduced=True)
+    assert seen == [(3024, 4032), (756, 1008)]
+    difference = np.abs(whole.astype(int) - reduced)
+    assert 0 < difference.mean() < 1
+
+
+@pytest.mark.parametrize(("size", "kind"), [((800, 800), "JPEG"), ((2000, 2000), "PNG")])
+def test_reduced_decoding_changes_nothing_else(size: tuple[int, int], kind: str, photo: Image.Image) -> None:
+    data = encoded(photo.resize(size), kind)
+    np.testing.assert_array_equal(decode(data, reduced=True), decode(data))
+
+
+def test_a_photograph_that_is_too_large_stays_so_when_reduced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pixels, "MAX_PIXELS", 1_000_000)
+    with pytest.raises(UnusableImageError, match="2000 x 1000 pixels, limit 1,000,000"):
+        decode(encoded(Image.new("RGB", (2_000, 1_000)), "JPEG"), reduced=True)

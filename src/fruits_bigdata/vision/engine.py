@@ -16,18 +16,21 @@ class CompiledModel:
         featurizer: Fingerprint of weights, precision and preprocessing.
         weights_digest: SHA-256 over the weights' tensors.
         content: The LiteRT flatbuffer.
+        reduced_decoding: Whether large photographs are decoded at a reduced size: see `pixels.decode`.
     """
 
     featurizer: str
     weights_digest: str
     content: bytes
+    reduced_decoding: bool = False
 
 
 class Engine:
     """A compiled model, ready to run on one thread.
 
     Args:
-        model: A LiteRT flatbuffer with one float32 input (1, height, width, 3) and one output (1, n).
+        model: A LiteRT flatbuffer with one input (1, height, width, 3), float32 for pixels scaled to -1 ... 1
+            or int8 for pixels less 128, and one float32 output (1, n).
 
     Raises:
         ValueError: `model` is no such flatbuffer.
@@ -36,9 +39,11 @@ class Engine:
     def __init__(self, model: bytes) -> None:
         self._interpreter = Interpreter(model_content=model, num_threads=1)
         self._interpreter.allocate_tensors()
-        self._input = self._interpreter.get_input_details()[0]["index"]
+        (given,) = self._interpreter.get_input_details()
+        self._input = given["index"]
+        self._takes_int8 = given["dtype"] == np.int8
         self._output = self._interpreter.get_output_details()[0]["index"]
-        self.input_shape = tuple(self._interpreter.get_input_details()[0]["shape"][1:])
+        self.input_shape = tuple(given["shape"][1:])
         self.n_features = int(self._interpreter.get_output_details()[0]["shape"][1])
 
     def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -47,12 +52,16 @@ class Engine:
         Args:
             pixels: RGB, uint8, the model's height x width x 3.
         """
-        # keras.applications.mobilenet_v2.preprocess_input, mode "tf", straight into the model's own memory.
-        scaled = self._interpreter.tensor(self._input)()[0]
-        np.divide(pixels, 127.5, out=scaled, dtype=np.float32)
-        np.subtract(scaled, 1.0, out=scaled)
+        # Straight into the model's own memory.
+        given = self._interpreter.tensor(self._input)()[0]
+        if self._takes_int8:
+            np.bitwise_xor(pixels, 0x80, out=given.view(np.uint8))
+        else:
+            # keras.applications.mobilenet_v2.preprocess_input, mode "tf".
+            np.divide(pixels, 127.5, out=given, dtype=np.float32)
+            np.subtract(given, 1.0, out=given)
         # The interpreter does not run while anybody looks into it.
-        del scaled
+        del given
         self._interpreter.invoke()
         features: NDArray[np.float32] = self._interpreter.get_tensor(self._output)[0]
         return features

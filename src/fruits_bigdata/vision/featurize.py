@@ -41,6 +41,7 @@ def featurize_batches(
     featurizer: str,
     read_file: Callable[[str], bytes],
     fetch_threads: int,
+    reduced_decoding: bool,
     report: Callable[[FeaturizationStatistics], None],
 ) -> Iterator[pa.RecordBatch]:
     """Turn batches of listed images into batches of outcomes, fetching and decoding ahead of the model.
@@ -51,6 +52,7 @@ def featurize_batches(
         featurizer: The model's fingerprint.
         read_file: Returns the bytes of the image at a path relative to the images root.
         fetch_threads: Threads that fetch and decode while the model works.
+        reduced_decoding: As in `pixels.decode`.
         report: Receives the statistics once, when all batches are done.
 
     Yields:
@@ -71,7 +73,7 @@ def featurize_batches(
     def pixels_or_reason(row: tuple[str, int]) -> tuple[NDArray[np.uint8] | str, int]:
         try:
             data = _fetch(read_file, *row)
-            return decode(data), len(data)
+            return decode(data, reduced_decoding), len(data)
         except UnusableImageError as error:
             return str(error), 0
 

@@ -35,7 +35,7 @@ class UnusableImageError(ValueError):
     """An image that has no features; the message is the reason that its `rejected` row carries."""
 
 
-def decode(data: bytes) -> NDArray[np.uint8]:
+def decode(data: bytes, reduced: bool = False) -> NDArray[np.uint8]:
     """Decode an image file as the reference does: Pillow, RGB, bicubic resize.
 
     EXIF orientation is applied and transparency is laid on white; for a plain RGB JPEG the result is
@@ -43,6 +43,9 @@ def decode(data: bytes) -> NDArray[np.uint8]:
 
     Args:
         data: The bytes of a JPEG or PNG file.
+        reduced: Let the JPEG decoder itself deliver a large photograph at 1/2, 1/4 or 1/8 of its size, but at
+            least at twice the size that is wanted, as Pillow's thumbnails do (`reducing_gap=2.0`). Several
+            times as fast; the pixels differ a little from the reference's.
 
     Returns:
         Pixels, uint8, shape (224, 224, 3).
@@ -64,6 +67,10 @@ def decode(data: bytes) -> NDArray[np.uint8]:
     n_pixels = image.width * image.height
     if n_pixels > MAX_PIXELS:
         raise UnusableImageError(f"too large: {image.width} x {image.height} pixels, limit {MAX_PIXELS:,}")
+    if reduced:
+        # Nothing happens to a PNG, or to a JPEG below four times the size.
+        image.draft(None, (2 * IMAGE_SIZE, 2 * IMAGE_SIZE))
+        n_pixels = image.width * image.height
     alone = _one_large_image_at_a_time if n_pixels > _PIXELS_DECODED_SIDE_BY_SIDE else nullcontext()
     try:
         with alone:

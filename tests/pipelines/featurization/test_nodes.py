@@ -57,25 +57,44 @@ def paths(table: DataFrame) -> list[str]:
 
 
 def test_a_model_that_was_compiled_before_is_not_compiled_again(
-    weights: Weights, compiled_model: CompiledModel, monkeypatch: pytest.MonkeyPatch
+    weights: Weights, image_folder: ImageFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    compiled, added = compile_model(weights, {})
-    assert compiled.featurizer == compiled_model.featurizer
-    assert added == {compiled.featurizer: compiled.content}
+    compiled, added = compile_model(weights, {}, image_folder, PARAMETERS)
+    assert added == {model.model_key(weights.digest): compiled.content}
 
-    def never(weights: Weights) -> CompiledModel:
+    def never(*_: object) -> bytes:
         raise AssertionError("compiled")
 
     monkeypatch.setattr(model, "compile_model", never)
-    again, added = compile_model(weights, {compiled.featurizer: lambda: compiled.content})
-    assert again == compiled
-    assert added == {}
+    kept = {key: (lambda content=content: content) for key, content in added.items()}
+    assert compile_model(weights, kept, image_folder, PARAMETERS) == (compiled, {})
+    # The same model serves features of another kind.
+    reduced = PARAMETERS.model_copy(update={"reduced_decoding": True})
+    other, added = compile_model(weights, kept, image_folder, reduced)
+    assert (other.content, other.reduced_decoding, added) == (compiled.content, True, {})
+    assert other.featurizer != compiled.featurizer
 
 
-def test_a_damaged_compiled_model_is_made_anew(weights: Weights, compiled_model: CompiledModel) -> None:
-    compiled, added = compile_model(weights, {compiled_model.featurizer: lambda: b"damaged"})
+def test_a_damaged_compiled_model_is_made_anew(
+    weights: Weights, compiled_model: CompiledModel, image_folder: ImageFolder
+) -> None:
+    damaged = {compiled_model.featurizer: lambda: b"damaged"}
+    compiled, added = compile_model(weights, damaged, image_folder, PARAMETERS)
     assert model.is_usable(compiled.content)
     assert added == {compiled.featurizer: compiled.content}
+
+
+def test_an_int8_model_is_calibrated_once_and_kept(
+    weights: Weights, image_folder: ImageFolder, images_path: Path
+) -> None:
+    int8 = PARAMETERS.model_copy(update={"precision": "int8"})
+    compiled, added = compile_model(weights, {}, image_folder, int8)
+    assert list(added) == [model.model_key(weights.digest, "int8")]
+    assert len(compiled.content) < 3_000_000
+    # Images that come later do not make another model, or the features could not be compared.
+    Image.new("RGB", (9, 9)).save(images_path / "new.png")
+    kept = {key: (lambda content=content: content) for key, content in added.items()}
+    assert compile_model(weights, kept, image_folder, int8) == (compiled, {})
 
 
 def test_the_broadcast_says_how_many_bytes_it_sends(

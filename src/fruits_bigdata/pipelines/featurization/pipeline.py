@@ -18,7 +18,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 compile_model,
-                ["weights", "compiled_models_seen"],
+                ["weights", "compiled_models_seen", "image_folder", "params:featurization"],
                 ["compiled_model", "compiled_models"],
                 name="compile_model",
             ),

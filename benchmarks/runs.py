@@ -1,0 +1,86 @@
+"""What the benchmarks share: images, runs of this project, features and results."""
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+import numpy as np
+import pandas as pd
+
+PROJECT = Path(__file__).parents[1]
+# Below the output folder of a run of this project.
+FEATURES = "04_feature/features"
+STATISTICS = "08_reporting/featurization_statistics.json"
+
+
+def sample_images(images: Path, size: int, folder: Path) -> int:
+    """Copy `size` images, spread evenly over the sorted listing, with their class folders."""
+    paths = sorted(images.rglob("*.jpg"))
+    chosen = [paths[i] for i in np.linspace(0, len(paths) - 1, min(size, len(paths))).astype(int)]
+    for path in chosen:
+        target = folder / path.relative_to(images)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+    return len(chosen)
+
+
+def kedro_run(
+    params: Mapping[str, object],
+    pipelines: str = "loading,featurization",
+    environment: Mapping[str, str] | None = None,
+) -> None:
+    """Run this project in a process of its own.
+
+    Raises:
+        click.ClickException: The run failed.
+    """
+    given = ",".join(f"{name}={value}" for name, value in params.items())
+    run_process(
+        [sys.executable, "-m", "kedro", "run", "--pipelines", pipelines, "--params", given], environment
+    )
+
+
+def run_process(command: list[str], environment: Mapping[str, str] | None = None) -> str:
+    """Return what a command prints.
+
+    Raises:
+        click.ClickException: It failed.
+    """
+    done = subprocess.run(
+        command, cwd=PROJECT, env={**os.environ, **(environment or {})}, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise click.ClickException(f"{command} failed:\n{done.stdout[-2000:]}{done.stderr[-3000:]}")
+    return done.stdout
+
+
+def read_features(folder: Path) -> pd.Series:
+    """Return the features by the image's class and name, whichever way a contender writes its path."""
+    table = pd.read_parquet(folder)
+    names = ["/".join(path.replace("%20", " ").split("/")[-2:]) for path in table["path"]]
+    return pd.Series(list(table["features"]), index=names).sort_index()
+
+
+def cosines(features: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Return the cosine of each row with the same row of the reference, both (n, n_features)."""
+    lengths = np.linalg.norm(features, axis=1) * np.linalg.norm(reference, axis=1)
+    return (features * reference).sum(1) / lengths
+
+
+def write_results(output: Path, results: object) -> None:
+    """Write the results as JSON, with the machine that they come from."""
+    cpuinfo = Path("/proc/cpuinfo").read_text().splitlines()
+    machine = {
+        "platform": platform.platform(),
+        "cpu": [line.split(":")[1].strip() for line in cpuinfo if line.startswith("model name")][:1],
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+    }
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(json.dumps({"machine": machine, "results": results}, indent=2) + "\n")
