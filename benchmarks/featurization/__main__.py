@@ -85,14 +85,19 @@ def check(contender: str, output: Path, reference: pd.Series) -> dict[str, float
 
 
 def measure(
-    size: int, contenders: str, images: Path, weights: Path, repeats: int, work: Path
+    size: int, contenders: str, images: Path, weights: Path, repeats: int, cold: bool, work: Path
 ) -> dict[str, dict[str, Any]]:
     """Return the seconds of each contender for `size` images."""
     folder, models = work / f"images-{size}", work / f"models-{size}"
     n = sample_images(images, size, folder)
     found: dict[str, dict[str, Any]] = {c: {"images": n, "warm": []} for c in contenders}
     reference = None
-    for repeat in range(repeats + 1):
+    if not cold:
+        few = work / "few-images"
+        sample_images(images, 20, few)
+        for contender in sorted(set(contenders) & set("ci")):
+            run(contender, few, weights, models, work / "output-few")
+    for repeat in range(0 if cold else 1, repeats + 1):
         for contender in contenders:
             output = work / f"output-{contender}"
             seconds = run(contender, folder, weights, models, output)
@@ -128,9 +133,10 @@ def table(results: dict[int, dict[str, dict[str, Any]]]) -> str:
             peak = max(
                 (w["peak_memory_mb"] for w in found.get("statistics", {}).get("workers", [])), default=0
             )
+            cold = f"{found['cold']:.1f}" if "cold" in found else ""
             lowest, highest = min(found["warm"]), max(found["warm"])
             lines.append(
-                f"| {found['images']:,} | {c} | {found['cold']:.1f} | {medians[c]:.1f} ({lowest:.1f} - "
+                f"| {found['images']:,} | {c} | {cold} | {medians[c]:.1f} ({lowest:.1f} - "
                 f"{highest:.1f}) | {found['images'] / medians[c]:.0f} | {' | '.join(times)} | "
                 f"{difference} | {f'{peak:.0f}' if peak else ''} |"
             )
@@ -156,6 +162,7 @@ def table(results: dict[int, dict[str, dict[str, Any]]]) -> str:
     "--size", "sizes", type=int, multiple=True, default=[500, 2000], help="Images; may be repeated."
 )
 @click.option("--repeats", type=int, default=3, show_default=True)
+@click.option("--cold/--no-cold", default=True, help="A first round with nothing compiled; it takes time.")
 @click.option(
     "--contenders", default="acdei", show_default=True, help="c before d and e, which use its model."
 )
@@ -163,12 +170,18 @@ def table(results: dict[int, dict[str, dict[str, Any]]]) -> str:
     "--output", type=click.Path(path_type=Path), default=Path("benchmarks/results/featurization.json")
 )
 def main(
-    images: Path, weights: Path, sizes: tuple[int, ...], repeats: int, contenders: str, output: Path
+    images: Path,
+    weights: Path,
+    sizes: tuple[int, ...],
+    repeats: int,
+    cold: bool,
+    contenders: str,
+    output: Path,
 ) -> None:
     """Run the benchmark."""
     with tempfile.TemporaryDirectory(prefix="featurization-") as work:
         results = {
-            size: measure(size, contenders, images.absolute(), weights.absolute(), repeats, Path(work))
+            size: measure(size, contenders, images.absolute(), weights.absolute(), repeats, cold, Path(work))
             for size in sizes
         }
     write_results(output, results)
