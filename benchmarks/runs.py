@@ -6,7 +6,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -34,16 +34,16 @@ def kedro_run(
     params: Mapping[str, object],
     pipelines: str = "loading,featurization",
     environment: Mapping[str, str] | None = None,
-) -> None:
-    """Run this project in a process of its own.
+    options: Sequence[str] = (),
+) -> str:
+    """Run this project in a process of its own; return what it logs.
 
     Raises:
         click.ClickException: The run failed.
     """
     given = ",".join(f"{name}={value}" for name, value in params.items())
-    run_process(
-        [sys.executable, "-m", "kedro", "run", "--pipelines", pipelines, "--params", given], environment
-    )
+    command = [sys.executable, "-m", "kedro", "run", "--pipelines", pipelines, *options, "--params", given]
+    return run_process(command, environment)
 
 
 def run_process(command: list[str], environment: Mapping[str, str] | None = None) -> str:

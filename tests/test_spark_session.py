@@ -22,9 +22,9 @@ def fake_java(folder: Path, version: str) -> Path:
 
 @pytest.mark.parametrize(("said", "version"), [("17.0.15", 17), ("1.8.0_372", 8), ("21", 21), ("11-ea", 11)])
 def test_javas_own_word_is_understood(tmp_path: Path, said: str, version: int) -> None:
-    assert spark_session._java_version(str(fake_java(tmp_path, said) / "bin/java")) == version
-    assert spark_session._java_version(str(tmp_path / "nowhere")) is None
-    assert spark_session._java_version(None) is None
+    assert spark_session.java_version(str(fake_java(tmp_path, said) / "bin/java")) == version
+    assert spark_session.java_version(str(tmp_path / "nowhere")) is None
+    assert spark_session.java_version(None) is None
 
 
 def test_a_fitting_java_home_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,7 +50,7 @@ def test_without_a_java_that_fits_the_wheels_is_taken(
     monkeypatch.setenv("JAVA_HOME", str(fake_java(tmp_path, version)))
     spark_session.find_java()
     assert os.environ["JAVA_HOME"] == str(JAVA_HOME)
-    assert spark_session._java_version(str(Path(JAVA_HOME, "bin/java"))) == 17
+    assert spark_session.java_version(str(Path(JAVA_HOME, "bin/java"))) == 17
 
 
 def test_without_any_java_the_error_says_what_to_install(

@@ -14,7 +14,7 @@ Contenders, each a process of its own from image files to a Parquet file:
 
 The contenders take turns, `--repeats` times after a first round, which is reported as "cold": c and i then
 compile the weights. A contender's features must equal a's within 1e-4 before its time counts; i's must have a
-median cosine of 0.98.
+median cosine of 0.98. Sizes that the output file holds from before are kept and shown too.
 """
 
 import json
@@ -116,7 +116,7 @@ def measure(
     return found
 
 
-def table(results: dict[int, dict[str, dict[str, Any]]]) -> str:
+def table(results: dict[str, dict[str, dict[str, Any]]]) -> str:
     """Return the results as Markdown tables."""
     lines = [
         "| images | contender | cold, s | warm, s: median (range) | images/s | times as fast as a | as b | "
@@ -181,9 +181,14 @@ def main(
     """Run the benchmark."""
     with tempfile.TemporaryDirectory(prefix="featurization-") as work:
         results = {
-            size: measure(size, contenders, images.absolute(), weights.absolute(), repeats, cold, Path(work))
+            str(size): measure(
+                size, contenders, images.absolute(), weights.absolute(), repeats, cold, Path(work)
+            )
             for size in sizes
         }
+    if output.exists():
+        results = json.loads(output.read_text())["results"] | results
+    results = {size: results[size] for size in sorted(results, key=int)}
     write_results(output, results)
     click.echo(table(results))
 

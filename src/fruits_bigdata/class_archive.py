@@ -1,15 +1,15 @@
 """Java's class data sharing for Spark on one machine; `python -m fruits_bigdata.class_archive` prepares it.
 
 A local session spends seconds in loading and verifying the same thousands of classes each time. Java 13 and
-later map them into memory from an archive instead (JEP 350). It is made once for an environment, by a session
-that does what a run does; a Java or a Spark that is not the archive's own ignores it.
+later map them into memory from archives instead (JEP 310, JEP 350): one of Java's own classes, and one of
+Spark's that builds upon it. They are made once for an environment, the second by a session that does what a
+run does; a Java or a Spark that is not the archives' own ignores them.
 """
 
 import os
 import subprocess
 import sys
 import tempfile
-import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -17,45 +17,49 @@ import click
 import numpy as np
 import pyarrow as pa
 
-from fruits_bigdata.spark_session import archive_path, create_session, find_java, start_python_workers
+from fruits_bigdata.spark_session import (
+    archive_paths,
+    create_session,
+    find_java,
+    java_version,
+    start_python_workers,
+)
 
 _N_IMAGES = 120
 
 
-def make_archive() -> bool:
-    """Make the archive anew; return False if this Java keeps none.
+def make_archives() -> bool:
+    """Make the archives of Java's own classes and of Spark's anew; return False if this Java keeps none.
 
     Raises:
-        RuntimeError: The session that it is made from failed.
+        RuntimeError: The session that they are made from failed.
     """
-    if not _keeps_archives():
+    java = find_java()
+    if java_version(java) != 17:
         return False
-    path = archive_path()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Java crashes over half an archive, so none is ever at its place.
-    unfinished = path.with_suffix(f".{uuid.uuid4().hex}.tmp")
-    try:
+    folder = archive_paths()[0].parent
+    folder.mkdir(parents=True, exist_ok=True)
+    # Java crashes over half an archive, so none is ever at its place; and the second fits its own first only.
+    with tempfile.TemporaryDirectory(dir=folder) as unfinished:
+        base, top = (Path(unfinished, path.name) for path in archive_paths())
+        _run([java, "-Xshare:dump", f"-XX:SharedArchiveFile={base}"])
         # Its output ends when Java has ended too, which is when the archive is whole.
-        done = subprocess.run(
-            [sys.executable, "-m", __spec__.name, "--train", str(unfinished)], capture_output=True, text=True
-        )
-        if done.returncode:
-            raise RuntimeError(f"The session for the archive failed:\n{done.stderr[-3000:]}")
-        os.replace(unfinished, path)
-        return True
-    finally:
-        unfinished.unlink(missing_ok=True)
+        _run([sys.executable, "-m", __spec__.name, "--train", str(base), str(top)])
+        for path in archive_paths():
+            path.unlink(missing_ok=True)
+        for path in archive_paths():
+            os.replace(Path(unfinished, path.name), path)
+    return True
 
 
-def _keeps_archives() -> bool:
-    """Tell whether Java can: it is 13 or later, and has an archive of its own classes to build upon."""
-    with tempfile.TemporaryDirectory() as folder:
-        tried = [find_java(), f"-XX:ArchiveClassesAtExit={folder}/tried.jsa", "-version"]
-        return subprocess.run(tried, capture_output=True).returncode == 0
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout[-1000:]}{done.stderr[-3000:]}")
 
 
-def _train(archive: Path) -> None:
-    """Do what a run does, on a few made-up rows, in a session whose Java writes the archive when it ends."""
+def _train(base: Path, top: Path) -> None:
+    """Do what a run does, on a few made-up rows, in a session whose Java writes `top` when it ends."""
     from pyspark.sql.pandas.types import from_arrow_schema
 
     from fruits_bigdata.datasets.append_only_store_dataset import AppendOnlyStoreDataset
@@ -66,10 +70,11 @@ def _train(archive: Path) -> None:
     from fruits_bigdata.schemas import FEATURES_SCHEMA, IMAGES_SCHEMA, N_FEATURES
     from fruits_bigdata.vision.engine import CompiledModel
 
+    options = f'-XX:SharedArchiveFile="{base}" -XX:ArchiveClassesAtExit="{top}"'
     session = create_session(
         {
             "spark.master": "local[*,4]",
-            "spark.driver.extraJavaOptions": f'-XX:ArchiveClassesAtExit="{archive}"',
+            "spark.driver.extraJavaOptions": options,
             "spark.ui.showConsoleProgress": False,
             "spark.sql.execution.arrow.pyspark.enabled": True,
             "spark.sql.session.timeZone": "UTC",
@@ -133,15 +138,15 @@ def _train(archive: Path) -> None:
 
 
 @click.command(help=__doc__)
-@click.option("--train", type=click.Path(path_type=Path), hidden=True)
-def main(train: Path | None) -> None:
-    """Make the archive, or be the session that it is made from."""
+@click.option("--train", type=click.Path(path_type=Path), nargs=2, hidden=True)
+def main(train: tuple[Path, Path] | None) -> None:
+    """Make the archives, or be the session that they are made from."""
     if train:
-        _train(train)
-    elif make_archive():
-        click.echo(f"Spark starts faster from now on: {archive_path()}")
+        _train(*train)
+    elif make_archives():
+        click.echo(f"Spark starts faster from now on: {archive_paths()[1]}")
     else:
-        click.echo("This Java cannot keep Spark's classes in an archive: Spark starts as ever")
+        click.echo("Only Java 17 keeps Spark's classes in an archive: Spark starts as ever")
 
 
 if __name__ == "__main__":

@@ -35,12 +35,12 @@ def create_session(settings: Mapping[str, Any]) -> SparkSession:
     Raises:
         RuntimeError: There is no Java that Spark runs on.
     """
-    java_version = _java_version(find_java())
+    version = java_version(find_java())
     _set_utf8_locale()
     os.environ.setdefault("PYSPARK_PYTHON", settings.get("spark.pyspark.python") or sys.executable)
     _end_at_once()
     builder = SparkSession.builder
-    for key, value in _with_class_archive(settings, java_version).items():
+    for key, value in _with_class_archive(settings, version).items():
         if value is not None:
             builder = builder.config(key, str(value).lower() if isinstance(value, bool) else str(value))
     session = builder.getOrCreate()
@@ -53,9 +53,10 @@ def create_session(settings: Mapping[str, Any]) -> SparkSession:
     return session
 
 
-def archive_path() -> Path:
-    """Return where this environment keeps Spark's classes for Java (`fruits_bigdata.class_archive`)."""
-    return Path(sys.prefix, "var", "fruits_bigdata", f"spark-{pyspark.__version__}.jsa")
+def archive_paths() -> tuple[Path, Path]:
+    """Return where Java's and Spark's classes are kept ready for Java (`fruits_bigdata.class_archive`)."""
+    folder = Path(sys.prefix, "var", "fruits_bigdata")
+    return folder / "java.jsa", folder / f"spark-{pyspark.__version__}.jsa"
 
 
 def find_java() -> str:
@@ -66,7 +67,7 @@ def find_java() -> str:
     """
     home = os.environ.get("JAVA_HOME")
     found = str(Path(home, "bin", "java")) if home else shutil.which("java")
-    version = _java_version(found)
+    version = java_version(found)
     if found and version in _JAVA_VERSIONS:
         return found
     try:
@@ -108,21 +109,22 @@ def _end_at_once() -> None:
     )
 
 
-def _with_class_archive(settings: Mapping[str, Any], java_version: int | None) -> Mapping[str, Any]:
-    """Let a session on this machine use the archive of Spark's classes, unless its Java is to write one."""
+def _with_class_archive(settings: Mapping[str, Any], version: int | None) -> Mapping[str, Any]:
+    """Let a session on this machine use the archives, unless its settings name some themselves."""
     given = str(settings.get(_JAVA_OPTIONS) or "")
-    path = archive_path()
+    base, top = archive_paths()
     local = str(settings.get("spark.master", "")).startswith("local")
     # Java 8 would not start with the options, and 11 knows no such archive.
-    if not local or java_version != 17 or not path.exists() or "ArchiveClassesAtExit" in given:
+    if not local or version != 17 or not top.exists() or "Archive" in given:
         return settings
     # Another Java, or another Spark's jars, loads its classes as ever, and without a word.
-    use = f'-XX:SharedArchiveFile="{path}" -Xlog:cds=off -Xlog:cds+dynamic=off -Xlog:class+path=off'
+    use = f'-XX:SharedArchiveFile="{base}:{top}" -Xlog:cds=off -Xlog:cds+dynamic=off -Xlog:class+path=off'
     return {**settings, _JAVA_OPTIONS: f"{given} {use}".strip()}
 
 
 @cache
-def _java_version(java: str | None) -> int | None:
+def java_version(java: str | None) -> int | None:
+    """Return 8, 11, 17 ... as that java says, None if there is none."""
     if java is None or not Path(java).exists():
         return None
     said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr

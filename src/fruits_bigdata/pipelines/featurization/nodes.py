@@ -111,8 +111,9 @@ def select_new_images(
     if other is not None:
         raise ValueError(
             f"The features stored here were made by the featurizer {other[FEATURIZER]}, this run's is "
-            f"{compiled_model.featurizer} (other weights or preprocessing), and the two do not mix: give a "
-            f"new folder with --params output_path=..., or remove the stored features and rejected images"
+            f"{compiled_model.featurizer} (other weights, precision, calibration or decoding), and the two "
+            f"do not mix: give a new folder with --params output_path=..., or remove the stored features and "
+            f"rejected images"
         )
     return images.join(done, KEY, "left_anti").select(images.columns)
 
@@ -139,7 +140,7 @@ def featurize_images(
         new_images.unpersist()
         nothing = empty_table(new_images.sparkSession, OUTCOME_SCHEMA)
         logger.info("Nothing to featurize: every listed image is already in the store")
-        yield *_split(nothing), _summary(statistics.value, compiled_model, 0.0)
+        yield *_split(nothing), _summary(statistics.value, compiled_model, parameters, 0.0)
         return
     n_chunks = min(_MAX_CHUNKS, -(-total // parameters.images_per_chunk))
     # Whole rounds: in a last one with fewer tasks than cores, some cores would have nothing to do.
@@ -156,7 +157,8 @@ def featurize_images(
                 try:
                     # What is written nowhere is computed and kept, by one job.
                     outcomes.write.format("noop").mode("overwrite").save()
-                    summary = _summary(statistics.value, compiled_model, perf_counter() - started)
+                    seconds = perf_counter() - started
+                    summary = _summary(statistics.value, compiled_model, parameters, seconds)
                     # Tasks are short for the progress bar's sake; a file for each would be many small files.
                     features, rejected = _split(outcomes.coalesce(context.defaultParallelism))
                     if statistics.value.rejected == rejected_before:
@@ -200,8 +202,14 @@ def _split(outcomes: DataFrame) -> tuple[DataFrame, DataFrame]:
     )
 
 
-def _summary(statistics: FeaturizationStatistics, model: CompiledModel, seconds: float) -> dict[str, Any]:
+def _summary(
+    statistics: FeaturizationStatistics,
+    model: CompiledModel,
+    parameters: FeaturizationParameters,
+    seconds: float,
+) -> dict[str, Any]:
     return {
+        "parameters": parameters.model_dump(),
         "featurizer": model.featurizer,
         "weights_digest": model.weights_digest,
         "broadcast_bytes": len(model.content),
