@@ -180,6 +180,7 @@ def test_features_are_those_of_keras_and_nothing_is_lost(
         )
     last = chunks[-1]
     assert (last["images"], last["rejected"]) == (6, 1)
+    assert last["parameters"] == PARAMETERS.model_dump()
     assert last["broadcast_bytes"] == len(compiled_model.content)
     assert all(worker["interpreters_made"] <= 1 for worker in last["workers"])
     assert sum(worker["images"] for worker in last["workers"]) == 6
@@ -187,6 +188,25 @@ def test_features_are_those_of_keras_and_nothing_is_lost(
         f"{last['interpreters_made']} interpreters made by {len(last['workers'])} Python workers"
         in caplog.text
     )
+
+
+def test_tasks_fill_whole_rounds_of_the_cores(
+    images: DataFrame,
+    image_folder: ImageFolder,
+    compiled_model: CompiledModel,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sent = broadcast_model(compiled_model, images)
+    # Six images on two cores: three to a task would be one round, two would leave a core idle in the second.
+    for images_per_task, n_tasks in ((3, 2), (2, 4), (6, 2)):
+        parameters = FeaturizationParameters(
+            images_per_task=images_per_task, images_per_chunk=100, fetch_threads=2
+        )
+        with caplog.at_level(logging.INFO):
+            chunks = featurize_images(images, sent, image_folder, parameters)
+            assert sum(features.count() for features, _, _ in chunks) == 6
+        assert f"6 new images to featurize, in 1 chunks of {n_tasks} tasks" in caplog.text
+        caplog.clear()
 
 
 def test_one_interpreter_serves_a_worker_from_task_to_task(
