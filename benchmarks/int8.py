@@ -6,6 +6,8 @@ The images that the figures come from are none of those that the model was calib
 turns on the same pixels, on one thread, `--repeats` times.
 """
 
+import contextlib
+import io
 import os
 import statistics
 import tempfile
@@ -39,7 +41,8 @@ def plain_int8(weights: Weights, sample: list[NDArray[np.uint8]]) -> bytes:
     converter.representative_dataset = lambda: (
         [pixels[np.newaxis] / np.float32(127.5) - 1] for pixels in sample
     )
-    content: bytes = converter.convert()
+    with contextlib.redirect_stdout(io.StringIO()):
+        content: bytes = converter.convert()
     return content
 
 
