@@ -9,9 +9,9 @@
 4. Round the weights to int8 by output channel, and put the mean of the rounding's error into the bias (the
    same paper). Depthwise weights are where plain rounding loses most.
 5. Give ranges and weights to TensorFlow's converter as fake-quantisation nodes. Conv1 and the first depthwise
-   layer, 0.05 % of the weights, stay in float32: their rounding would cost more than all later layers'.
+   layer, 0.05 % of the weights, stay in float32.
 
-docs/performance.md says what each step is worth.
+benchmarks/int8.py holds the result against float32 and against the converter's own quantisation.
 """
 
 import contextlib

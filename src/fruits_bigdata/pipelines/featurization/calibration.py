@@ -11,7 +11,7 @@ from fruits_bigdata.image_folder import ImageFolder
 from fruits_bigdata.schemas import PATH
 from fruits_bigdata.vision.pixels import UnusableImageError, decode
 
-# More do not bring the features nearer to float32's: docs/performance.md.
+# 200 bring the features no nearer to float32's: benchmarks/int8.py --n-calibration.
 N_IMAGES = 100
 
 logger = logging.getLogger(__name__)
