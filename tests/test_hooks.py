@@ -1,7 +1,10 @@
 import inspect
+import json
 import logging
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import get_type_hints
 
@@ -14,6 +17,8 @@ from kedro.pipeline import Node, Pipeline
 from pyspark.sql import DataFrame, SparkSession
 
 from fruits_bigdata.hooks import (
+    DryRunHooks,
+    LockHooks,
     PlaceError,
     PlaceHooks,
     ResultHooks,
@@ -21,6 +26,7 @@ from fruits_bigdata.hooks import (
     StatisticsHooks,
     UnknownParameterError,
 )
+from fruits_bigdata.output_lock import OutputLockedError
 from fruits_bigdata.pipeline_registry import register_pipelines
 
 PROJECT = Path(__file__).parents[1]
@@ -175,6 +181,65 @@ def test_a_session_that_is_there_is_used_and_left_alone(spark: SparkSession) -> 
     assert spark.range(3).count() == 3
 
 
+RUN = {"run_id": "my run", "env": None, "runtime_params": {}, "pipeline_names": None, "project_path": PROJECT}
+
+
+@pytest.mark.parametrize("end", ["after_pipeline_run", "on_pipeline_error", "_release"])
+def test_a_run_that_writes_holds_the_lock_and_names_its_java(
+    tmp_path: Path, spark: SparkSession, end: str
+) -> None:
+    context = load_context(output_path=str(tmp_path))
+    pipeline = register_pipelines()["export"]
+    hooks = LockHooks()
+    hooks.after_context_created(context)
+    hooks.before_pipeline_run(RUN, pipeline, context.catalog)
+    with pytest.raises(OutputLockedError):
+        other_thread(LockHooks().before_pipeline_run, RUN, pipeline, context.catalog)
+    for node in (Node(len, "a", "b", tags="loading"), *pipeline.nodes):
+        hooks.before_dataset_loaded(node)
+    processes = json.loads((tmp_path / "_lock.json").read_text())["processes"]
+    assert len(processes) == 2
+    commands = {Path(f"/proc/{pid}/exe").resolve().name for pid in processes}
+    assert "java" in commands
+    getattr(hooks, end)()
+    assert list(tmp_path.iterdir()) == []
+    getattr(hooks, end)()
+
+
+def other_thread(function: Callable[..., object], *arguments: object) -> object:
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+def test_break_lock_takes_the_lock(tmp_path: Path) -> None:
+    lock = tmp_path / "_lock.json"
+    lock.write_text("somebody's")
+    pipeline = register_pipelines()["export"]
+    for given in (False, True):
+        context = load_context(output_path=str(tmp_path), break_lock=given)
+        hooks = LockHooks()
+        hooks.after_context_created(context)
+        if not given:
+            with pytest.raises(OutputLockedError):
+                hooks.before_pipeline_run(RUN, pipeline, context.catalog)
+    hooks.before_pipeline_run(RUN, pipeline, context.catalog)
+    assert "my run" in lock.read_text()
+    hooks.after_pipeline_run()
+
+
+def test_a_run_that_keeps_nothing_needs_no_lock(tmp_path: Path) -> None:
+    context = load_context(output_path=str(tmp_path / "new"))
+    LockHooks().before_pipeline_run(RUN, register_pipelines()["plan"], context.catalog)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("hooks", [DryRunHooks(), LockHooks()])
+def test_a_switch_is_true_or_false(hooks: DryRunHooks | LockHooks) -> None:
+    name = "dry_run" if isinstance(hooks, DryRunHooks) else "break_lock"
+    with pytest.raises(ValueError, match=f"{name}=no: give true or false"):
+        hooks.after_context_created(load_context(**{name: "no"}))
+
+
 def test_the_clock_follows_the_hooks() -> None:
     catalog = DataCatalog({"run_statistics": MemoryDataset(copy_mode="assign")})
     hooks = StatisticsHooks()
@@ -197,3 +262,11 @@ def test_the_end_of_a_run_says_where_the_results_are(caplog: pytest.LogCaptureFi
         ResultHooks().after_pipeline_run(register_pipelines()["export"], catalog)
     assert "/elsewhere/07_model_output/pca_csv" in caplog.text
     assert "new_images" not in caplog.text
+
+
+def test_a_store_of_several_names_is_named_once(caplog: pytest.LogCaptureFixture) -> None:
+    catalog = load_context(output_path="/elsewhere").catalog
+    with caplog.at_level(logging.INFO):
+        ResultHooks().after_pipeline_run(register_pipelines()["__default__"], catalog)
+    assert caplog.text.count("/elsewhere/04_feature/rejected") == 1
+    assert "rejected_" not in caplog.text

@@ -16,6 +16,8 @@ NODES = register_pipelines()["__default__"].nodes
 def layers() -> dict[str, int]:
     text = (Path(__file__).parents[1] / "conf/base/catalog.yml").read_text()
     entries = {name: entry for name, entry in yaml.safe_load(text).items() if not name.startswith("_")}
+    # No node's.
+    del entries["output_lock"]
     return {name: LAYERS.index(entry["metadata"]["kedro-viz"]["layer"]) for name, entry in entries.items()}
 
 
@@ -23,15 +25,23 @@ def layers() -> dict[str, int]:
 def test_data_never_flows_back_to_an_earlier_layer(node: Node, layers: dict[str, int]) -> None:
     # kedro viz shows no layers at all where they run in a circle.
     inputs = [layers[name] for name in node.inputs if not name.startswith("params:")]
-    assert max(inputs) <= min(layers[name] for name in node.outputs)
+    assert max(inputs) <= min((layers[name] for name in node.outputs), default=len(LAYERS))
 
 
 def test_the_default_is_all_pipelines_and_every_dataset_is_in_the_catalog(layers: dict[str, int]) -> None:
     pipelines = register_pipelines()
-    assert set(pipelines) == {"loading", "featurization", "pca", "export", "reporting", "__default__"}
-    parts = [
-        node.name for name, pipeline in pipelines.items() if name != "__default__" for node in pipeline.nodes
-    ]
-    assert sorted(parts) == sorted(node.name for node in NODES)
-    datasets = {name for name in pipelines["__default__"].datasets() if not name.startswith("params:")}
-    assert datasets == set(layers) - {"images_binary"}
+    run = {"loading", "featurization", "pca", "export", "reporting"}
+    assert set(pipelines) == run | {"compaction", "plan", "__default__"}
+    parts = [node.name for name in run for node in pipelines[name].nodes]
+    assert sorted([*parts, "compact_stale_stores"]) == sorted(node.name for node in NODES)
+    datasets = {name for pipeline in pipelines.values() for name in pipeline.datasets()}
+    in_catalog = {name for name in datasets if not name.startswith("params:")}
+    assert in_catalog == set(layers) - {"images_binary"}
+
+
+def test_a_run_fails_for_its_rejected_images_only_when_all_else_is_done() -> None:
+    assert NODES[-1].name == "check_rejected_share"
+
+
+def test_nothing_is_kept_of_a_plan() -> None:
+    assert register_pipelines()["plan"].all_outputs() == {"plan"}

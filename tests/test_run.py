@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from PIL import Image
 from sklearn.decomposition import PCA
 
 from fruits_bigdata.linalg.pca import PcaModel
+from fruits_bigdata.output_lock import process_start
 from fruits_bigdata.vision.weights import Weights, write_weights
 
 PROJECT = Path(__file__).parents[1]
@@ -143,7 +146,7 @@ def test_the_run_says_what_it_did(
     workers = report["featurization"]["workers"]
     assert [worker["interpreters_made"] for worker in workers] == [1] * len(workers)
     assert max(worker["peak_memory_mb"] for worker in workers) < 300
-    stages = {"loading", "featurization", "pca", "export", "reporting"}
+    stages = {"loading", "featurization", "compaction", "pca", "export", "reporting"}
     assert set(report["run"]["seconds_by_stage"]) == stages
     for plot in ("explained_variance.png", "components.png"):
         with Image.open(Path(str(params["output_path"]), "08_reporting", plot)) as image:
@@ -208,3 +211,25 @@ def test_the_weights_must_be_the_known_ones(
     done = kedro_run(given)
     assert done.returncode != 0
     assert f"Give weights_digest={weights.digest} if they are the intended ones" in done.stdout + done.stderr
+
+
+def test_a_run_that_is_told_to_end_stops_spark_and_gives_its_lock_back(
+    params: dict[str, object], tmp_path: Path
+) -> None:
+    given = ",".join(f"{key}={value}" for key, value in (params | {"output_path": tmp_path}).items())
+    command = [sys.executable, "-m", "kedro", "run", "--params", given]
+    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "Running node: featurize_images" in line:
+                break
+        holders = json.loads((tmp_path / "_lock.json").read_text())["processes"]
+        assert str(process.pid) in holders
+        process.terminate()
+        process.stdout.read()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert not (tmp_path / "_lock.json").exists()
+    # The driver and its Java, which ends when it notices that the driver has.
+    assert len(holders) == 2
+    while any(process_start(int(pid)) for pid in holders):
+        time.sleep(0.05)

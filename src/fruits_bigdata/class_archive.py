@@ -65,7 +65,7 @@ def _train(base: Path, top: Path) -> None:
     from fruits_bigdata.datasets.append_only_store_dataset import AppendOnlyStoreDataset
     from fruits_bigdata.datasets.published_table_dataset import PublishedTableDataset
     from fruits_bigdata.pipelines.export import nodes as export
-    from fruits_bigdata.pipelines.featurization.nodes import select_new_images
+    from fruits_bigdata.pipelines.featurization.nodes import compare_images, select_new_images
     from fruits_bigdata.pipelines.pca import nodes as pca
     from fruits_bigdata.schemas import FEATURES_SCHEMA, IMAGES_SCHEMA, N_FEATURES
     from fruits_bigdata.vision.engine import CompiledModel
@@ -120,14 +120,16 @@ def _train(base: Path, top: Path) -> None:
         listing.save(pa.RecordBatchReader.from_batches(IMAGES_SCHEMA, [rows]))
         for _ in range(2):
             images = listing.load()
-            new = select_new_images(images, store.load(), rejected.load(), CompiledModel("0", "0", b"0"))
+            comparison = compare_images(images, store.load(), rejected.load())
+            compiled_model = CompiledModel("0", "0", b"0")
+            new = select_new_images(images, store.load(), rejected.load(), compiled_model, comparison)
             new.persist().count()
             outcomes = new.repartition(4).mapInArrow(featurize, from_arrow_schema(FEATURES_SCHEMA)).persist()
             outcomes.count()
             store.save(outcomes.coalesce(2))
-        moments = pca.compute_moments(store.load(), images)
+        moments, coverage = pca.compute_moments(store.load(), images, None)
         parameters = pca.PcaParameters(n_components=2, solver="moments", scale="none")
-        model = pca.fit_pca_model(moments, store.load(), images, parameters)
+        model = pca.fit_pca_model(moments, coverage, store.load(), rejected.load(), images, parameters)
         scores.save(pca.project_features(store.load(), images, model))
         csv.save(
             export.flatten_scores(scores.load(), model, export.ExportParameters(rows_per_csv_file=1_000))

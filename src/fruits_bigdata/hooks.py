@@ -4,20 +4,27 @@ import atexit
 import difflib
 import logging
 import os
+import signal
+import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, NoReturn
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
+from kedro.framework.session import KedroSession
 from kedro.io import AbstractDataset, CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from pyspark.sql import SparkSession
 
+from fruits_bigdata.output_lock import OutputLock
 from fruits_bigdata.run_statistics import RunStatistics
-from fruits_bigdata.spark_session import create_session, start_python_workers
+from fruits_bigdata.spark_session import create_session, java_process_id, start_python_workers
 from fruits_bigdata.storage import configure_s3, is_s3, open_location
+
+# The pipeline that says what a run would do.
+_PLAN = "plan"
 
 # Hadoop's globs (org.apache.hadoop.fs.FileSystem.globStatus).
 _PATTERN_CHARACTERS = frozenset("*?[]{}\\")
@@ -82,6 +89,86 @@ class PlaceHooks:
                     f"{name} would be written to {place}, among the images of {images}, and be listed as one "
                     f"of them: choose an output_path and a models_path outside images_path"
                 )
+
+
+class DryRunHooks:
+    """Says what a run would do, instead of doing it, if the parameter `dry_run` is true."""
+
+    def __init__(self) -> None:
+        self._dry_run = False
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Keep the parameter."""
+        self._dry_run = _flag(context, "dry_run")
+
+    @hook_impl
+    def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
+        """Run the pipeline `plan` in place of the one that was asked for, and end."""
+        if not self._dry_run or run_params["pipeline_names"] == [_PLAN]:
+            return
+        logger.info("dry_run=true: nothing is written")
+        session = KedroSession.create(
+            run_params["project_path"], env=run_params["env"], runtime_params=run_params["runtime_params"]
+        )
+        session.run(pipeline_names=[_PLAN])
+        raise SystemExit(0)
+
+
+class LockHooks:
+    """Holds the output's lock while a run writes."""
+
+    def __init__(self) -> None:
+        self._break_lock = False
+        self._lock: OutputLock | None = None
+        self._java_noted = False
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Keep the parameter."""
+        self._break_lock = _flag(context, "break_lock")
+
+    @hook_impl
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
+    ) -> None:
+        """Take the lock, unless the run keeps nothing.
+
+        Raises:
+            OutputLockedError: Another run holds it.
+        """
+        if all(_place(catalog[name]) is None for name in pipeline.all_outputs()):
+            return
+        lock: OutputLock = catalog["output_lock"].load()
+        lock.acquire(run_params["run_id"], self._break_lock)
+        self._lock, self._java_noted = lock, False
+        # Ctrl-C is no Exception, so no hook hears of it.
+        atexit.register(self._release)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, _exit)
+
+    @hook_impl
+    def before_dataset_loaded(self, node: Node) -> None:
+        """Name the run's Java in the lock before it can write anything: it may outlive this process."""
+        if self._lock is not None and not self._java_noted and "spark" in node.tags:
+            self._lock.add_process(java_process_id())
+            self._java_noted = True
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        """Give the lock back."""
+        self._release()
+
+    @hook_impl
+    def on_pipeline_error(self) -> None:
+        """Give the lock back."""
+        self._release()
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+            atexit.unregister(self._release)
 
 
 class SparkHooks:
@@ -179,10 +266,25 @@ class ResultHooks:
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
         """Log the place of everything that the run wrote."""
-        for name in sorted(pipeline.all_outputs()):
-            place = _place(catalog[name])
-            if place is not None:
-                logger.info("Written: %-25s %s", name, place)
+        names: dict[str | None, str] = {}
+        # A store has several names; the shortest is the one to load it by.
+        for name in sorted(pipeline.all_outputs(), key=len, reverse=True):
+            names[_place(catalog[name])] = name
+        names.pop(None, None)
+        for place, name in sorted(names.items(), key=lambda item: item[1]):
+            logger.info("Written: %-25s %s", name, place)
+
+
+def _exit(signal_number: int, frame: object) -> NoReturn:
+    """End as Ctrl-C does, when a machine or a cluster is shut down: Spark stops, the lock is given back."""
+    raise SystemExit(128 + signal_number)
+
+
+def _flag(context: KedroContext, name: str) -> bool:
+    value = context.params[name]
+    if not isinstance(value, bool):
+        raise ValueError(f"{name}={value}: give true or false")
+    return value
 
 
 def _place(dataset: AbstractDataset[Any, Any]) -> str | None:

@@ -2,15 +2,20 @@
 
 from kedro.pipeline import Pipeline
 
+from fruits_bigdata.pipelines.compaction.pipeline import (
+    create_automatic_pipeline as create_automatic_compaction,
+)
+from fruits_bigdata.pipelines.compaction.pipeline import create_pipeline as create_compaction
 from fruits_bigdata.pipelines.export.pipeline import create_pipeline as create_export
 from fruits_bigdata.pipelines.featurization.pipeline import create_pipeline as create_featurization
 from fruits_bigdata.pipelines.loading.pipeline import create_pipeline as create_loading
 from fruits_bigdata.pipelines.pca.pipeline import create_pipeline as create_pca
+from fruits_bigdata.pipelines.plan.pipeline import create_pipeline as create_plan
 from fruits_bigdata.pipelines.reporting.pipeline import create_pipeline as create_reporting
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """Return each pipeline by name, and all of them in a row as the default."""
+    """Return each pipeline by name, and those of a whole run in a row as the default."""
     pipelines = {
         "loading": create_loading(),
         "featurization": create_featurization(),
@@ -18,4 +23,10 @@ def register_pipelines() -> dict[str, Pipeline]:
         "export": create_export(),
         "reporting": create_reporting(),
     }
-    return {**pipelines, "__default__": sum(pipelines.values(), Pipeline([]))}
+    return {
+        **pipelines,
+        # What counts is what is there now, so the images are listed first.
+        "compaction": create_loading() + create_compaction(),
+        "plan": create_plan(),
+        "__default__": sum(pipelines.values(), create_automatic_compaction()),
+    }

@@ -3,6 +3,8 @@
 import warnings
 
 from fruits_bigdata.hooks import (
+    DryRunHooks,
+    LockHooks,
     ParameterHooks,
     PlaceHooks,
     ResultHooks,
@@ -15,8 +17,18 @@ from fruits_bigdata.storage import expand_home
 # Kedro's own use of OmegaConf; nothing that a user of this project can mend.
 warnings.filterwarnings("ignore", message="register_new_resolver", category=UserWarning)
 
-# Pluggy calls the last one first.
-HOOKS = (ResultHooks(), StatisticsHooks(), SparkHooks(), PlaceHooks(), StorageHooks(), ParameterHooks())
+# Pluggy calls the last one first: the lock is taken before anything is started, and given back when Spark has
+# stopped.
+HOOKS = (
+    ResultHooks(),
+    LockHooks(),
+    StatisticsHooks(),
+    SparkHooks(),
+    DryRunHooks(),
+    PlaceHooks(),
+    StorageHooks(),
+    ParameterHooks(),
+)
 
 # Nothing about a run leaves the machine.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)

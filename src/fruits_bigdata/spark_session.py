@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyspark
-from pyspark import accumulators
+from pyspark import SparkContext, accumulators
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.functions import lit
 from pyspark.sql.pandas.types import from_arrow_schema
@@ -80,6 +80,14 @@ def find_java() -> str:
         ) from None
     os.environ["JAVA_HOME"] = str(JAVA_HOME)
     return str(Path(JAVA_HOME, "bin", "java"))
+
+
+def java_process_id() -> int:
+    """Return the process id of the Java that runs this process' Spark session."""
+    java: Any = SparkContext._jvm
+    # "<process id>@<host>", by every Java from 8 on.
+    name: str = java.java.lang.management.ManagementFactory.getRuntimeMXBean().getName()
+    return int(name.partition("@")[0])
 
 
 def start_python_workers(session: SparkSession) -> None:

@@ -71,7 +71,7 @@ def test_fewer_images_than_components_says_how_many_there_are(rows: np.ndarray) 
 def test_one_image_has_no_variance_and_none_has_nothing(rows: np.ndarray) -> None:
     with pytest.raises(PcaError, match="needs at least 2 images with features, and there are 1"):
         fit_pca(Moments.of(rows[:1]), 1)
-    with pytest.raises(PcaError, match="No image has features: `rejected` tells why"):
+    with pytest.raises(PcaError, match="No image has features"):
         fit_pca(Moments.of(rows[:0]), 1)
 
 

@@ -98,6 +98,7 @@ def test_what_cannot_be_used_goes_out_with_its_reason(
                 np.float32(features), alone.features(decode(image_folder.read(path)))
             )
     assert (report.images, report.rejected) == (6, 3)
+    assert sum(n for n, _ in report.rejections.values()) == 3
 
 
 def test_a_file_larger_than_the_limit_is_not_fetched(

@@ -13,12 +13,14 @@ def test_statistics_of_two_tasks_add_up() -> None:
         engines_made={"a:1": 1},
         images_by_worker={"a:1": 3},
         peak_memory_bytes={"a:1": 100},
+        rejections={"damaged": (1, [("p", "damaged: why")])},
     )
     right = FeaturizationStatistics(
         images=2,
         engines_made={"a:1": 1, "b:2": 1},
         images_by_worker={"a:1": 1, "b:2": 1},
         peak_memory_bytes={"a:1": 90, "b:2": 70},
+        rejections={"empty file": (2, [("q", "empty file")])},
     )
     assert left.merge(right) == FeaturizationStatistics(
         images=5,
@@ -29,6 +31,7 @@ def test_statistics_of_two_tasks_add_up() -> None:
         engines_made={"a:1": 2, "b:2": 1},
         images_by_worker={"a:1": 4, "b:2": 1},
         peak_memory_bytes={"a:1": 100, "b:2": 70},
+        rejections={"damaged": (1, [("p", "damaged: why")]), "empty file": (2, [("q", "empty file")])},
     )
     assert left.merge(right) == right.merge(left)
 
@@ -40,3 +43,15 @@ def test_a_worker_signs_with_its_host_process_and_memory() -> None:
     assert statistics.images_by_worker == {this_worker(): 4}
     # This process has loaded numpy and more: between 30 MB and 10 GB, so the unit is right.
     assert 30e6 < statistics.peak_memory_bytes[this_worker()] < 10e9
+
+
+def test_rejected_images_are_counted_by_kind_and_a_few_are_named() -> None:
+    one, other = FeaturizationStatistics(), FeaturizationStatistics()
+    for i in range(5):
+        one.reject(f"{i}.jpg", f"too large: {i} bytes: really")
+        other.reject(f"{i}.png", "too large: never mind")
+    other.reject("e.png", "empty file")
+    both = one.merge(other)
+    assert both.rejected == 11
+    large = [(f"{i}.jpg", f"too large: {i} bytes: really") for i in range(3)]
+    assert both.rejections == {"too large": (10, large), "empty file": (1, [("e.png", "empty file")])}

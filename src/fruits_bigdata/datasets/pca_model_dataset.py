@@ -8,19 +8,23 @@ from fruits_bigdata.linalg.pca import PcaModel
 from fruits_bigdata.storage import open_location, whole_file
 
 
-class PcaModelDataset(AbstractDataset[PcaModel, PcaModel]):
+class PcaModelDataset(AbstractDataset[PcaModel, PcaModel | None]):
     """One `.npz` file that numpy alone reads; a reader sees the old model or the new one, never half of it.
 
     Args:
         filepath: The file: a local path or an `s3://` address.
+        may_be_missing: Load None, rather than fail, as long as there is no model.
         metadata: Ignored by Kedro; read by plugins.
     """
 
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, *, filepath: str, may_be_missing: bool = False, metadata: dict[str, Any] | None = None
+    ) -> None:
         self._filepath = filepath
+        self._may_be_missing = may_be_missing
         self.metadata = metadata
 
-    def load(self) -> PcaModel:
+    def load(self) -> PcaModel | None:
         """Return the model.
 
         Raises:
@@ -28,6 +32,8 @@ class PcaModelDataset(AbstractDataset[PcaModel, PcaModel]):
         """
         fs, path = open_location(self._filepath)
         if not fs.exists(path):
+            if self._may_be_missing:
+                return None
             raise DatasetError(
                 f"There is no PCA model at {self._filepath}: run `kedro run --pipelines pca` first"
             )

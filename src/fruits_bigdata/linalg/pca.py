@@ -16,6 +16,19 @@ class PcaError(ValueError):
     """The data do not have the principal components that were asked for."""
 
 
+@dataclass(frozen=True)
+class Coverage:
+    """Which rows of a store moments were summed over, so that a later fit adds the others to them.
+
+    Attributes:
+        files: Names of the data files.
+        left_out: A fingerprint of the rows in them that were not summed, since they did not count.
+    """
+
+    files: frozenset[str] = frozenset()
+    left_out: str = ""
+
+
 @dataclass(frozen=True, eq=False)
 class PcaModel:
     """A fitted PCA.
@@ -28,6 +41,7 @@ class PcaModel:
         explained_variance_ratio_: Its share of the total variance, float64, shape (k,).
         moments: What the model was made from.
         featurizer: Fingerprint of the features that it is for.
+        coverage: What the moments were summed over.
     """
 
     mean_: NDArray[np.float64]
@@ -37,6 +51,7 @@ class PcaModel:
     explained_variance_ratio_: NDArray[np.float64]
     moments: Moments
     featurizer: str
+    coverage: Coverage = Coverage()
 
     @property
     def n_components_(self) -> int:
@@ -61,6 +76,8 @@ class PcaModel:
             moments_sum=self.moments.sum,
             moments_gram=self.moments.gram,
             featurizer=self.featurizer,
+            covered_files=np.array(sorted(self.coverage.files), dtype=np.str_),
+            covered_left_out=self.coverage.left_out,
         )
 
     @classmethod
@@ -75,6 +92,12 @@ class PcaModel:
                 explained_variance_ratio_=arrays["explained_variance_ratio"],
                 moments=Moments(int(arrays["moments_n"]), arrays["moments_sum"], arrays["moments_gram"]),
                 featurizer=str(arrays["featurizer"]),
+                # A model of before there was a coverage has none.
+                coverage=Coverage(
+                    frozenset(arrays["covered_files"].tolist()), str(arrays["covered_left_out"])
+                )
+                if "covered_files" in arrays
+                else Coverage(),
             )
 
 
@@ -100,7 +123,7 @@ def fit_pca(
     check_n_components(n_components, d)
     whole = n_components >= 1
     if n == 0:
-        raise PcaError("No image has features: `rejected` tells why each of them has none")
+        raise PcaError("No image has features")
     if n < 2 or (whole and n_components > n):
         raise PcaError(
             f"n_components={n_components} needs at least {max(2, int(n_components))} images with features, "

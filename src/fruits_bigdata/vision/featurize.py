@@ -79,7 +79,8 @@ def featurize_batches(
 
     with ThreadPoolExecutor(fetch_threads) as pool:
         for batch in batches:
-            rows = zip(batch.column(PATH).to_pylist(), batch.column(LENGTH).to_pylist(), strict=True)
+            paths = batch.column(PATH).to_pylist()
+            rows = zip(paths, batch.column(LENGTH).to_pylist(), strict=True)
             features = np.zeros((batch.num_rows, engine.n_features), dtype=np.float32)
             reasons: list[str | None] = [None] * batch.num_rows
             asked = perf_counter()
@@ -87,6 +88,7 @@ def featurize_batches(
                 started = perf_counter()
                 if isinstance(outcome, str):
                     reasons[i] = outcome
+                    statistics.reject(paths[i], outcome)
                 else:
                     features[i] = engine.features(outcome)
                 statistics.bytes_read += n_bytes
@@ -94,7 +96,6 @@ def featurize_batches(
                 asked = perf_counter()
                 statistics.engine_seconds += asked - started
             statistics.images += batch.num_rows
-            statistics.rejected += sum(reason is not None for reason in reasons)
             yield _outcomes(batch, featurizer, features, reasons)
     statistics.sign()
     report(statistics)

@@ -10,6 +10,15 @@ from dataclasses import dataclass, field
 _MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
+# Rejected images of each kind that are named.
+_EXAMPLES = 3
+
+
+def rejection_kind(reason: str) -> str:
+    """Return what a reason has in common with others: the words before the colon."""
+    return reason.partition(":")[0]
+
+
 def this_worker() -> str:
     """Return the name of this process, `host:pid`."""
     return f"{socket.gethostname()}:{os.getpid()}"
@@ -28,6 +37,7 @@ class FeaturizationStatistics:
         engines_made: Interpreters made by each worker.
         images_by_worker: Images by worker.
         peak_memory_bytes: Largest resident size of each worker's process.
+        rejections: Kinds of reasons, each with its number of images and some of them, `(path, reason)`.
     """
 
     images: int = 0
@@ -38,6 +48,7 @@ class FeaturizationStatistics:
     engines_made: dict[str, int] = field(default_factory=dict)
     images_by_worker: dict[str, int] = field(default_factory=dict)
     peak_memory_bytes: dict[str, int] = field(default_factory=dict)
+    rejections: dict[str, tuple[int, list[tuple[str, str]]]] = field(default_factory=dict)
 
     def merge(self, other: "FeaturizationStatistics") -> "FeaturizationStatistics":
         """Return the statistics of both together."""
@@ -53,7 +64,21 @@ class FeaturizationStatistics:
                 worker: max(self.peak_memory_bytes.get(worker, 0), other.peak_memory_bytes.get(worker, 0))
                 for worker in self.peak_memory_bytes | other.peak_memory_bytes
             },
+            rejections={
+                kind: (mine[0] + theirs[0], [*mine[1], *theirs[1]][:_EXAMPLES])
+                for kind in self.rejections | other.rejections
+                for mine, theirs in [
+                    (self.rejections.get(kind, (0, [])), other.rejections.get(kind, (0, [])))
+                ]
+            },
         )
+
+    def reject(self, path: str, reason: str) -> None:
+        """Count an image without features."""
+        kind = rejection_kind(reason)
+        n, examples = self.rejections.get(kind, (0, []))
+        self.rejections[kind] = (n + 1, [*examples, (path, reason)][:_EXAMPLES])
+        self.rejected += 1
 
     def sign(self) -> None:
         """Note which worker counted these images and how much memory it has needed so far."""

@@ -11,14 +11,19 @@ from fruits_bigdata.image_folder import ImageFolder
 from fruits_bigdata.pipelines.featurization.nodes import (
     FeaturizationParameters,
     broadcast_model,
+    compare_images,
     compile_model,
     featurize_images,
+    retry_rejected,
     select_new_images,
 )
 from fruits_bigdata.schemas import FEATURES_SCHEMA, REJECTED_SCHEMA
 from fruits_bigdata.vision import model
 from fruits_bigdata.vision.engine import CompiledModel
 from fruits_bigdata.vision.weights import Weights
+
+# What was found, as far as it matters.
+SOME_NEW = {"new": 1, "changed": 0}
 
 PARAMETERS = FeaturizationParameters(images_per_task=2, images_per_chunk=4, fetch_threads=2)
 
@@ -117,7 +122,7 @@ def test_only_images_without_an_outcome_are_new(
     rejected = done(images, compiled_model.featurizer, ["Apple Red/2_100.jpg"]).withColumn(
         "reason", lit("why")
     )
-    new = select_new_images(images, features, rejected, compiled_model)
+    new = select_new_images(images, features, rejected, compiled_model, SOME_NEW)
     assert new.columns == images.columns
     assert paths(new) == ["Apple Red/1_100.jpg"] + [f"Café crème/{i}_100.jpg" for i in range(3)]
     touched = images.withColumn(
@@ -126,7 +131,39 @@ def test_only_images_without_an_outcome_are_new(
             col("modified")
         ),
     )
-    assert "Apple Red/0_100.jpg" in paths(select_new_images(touched, features, rejected, compiled_model))
+    assert "Apple Red/0_100.jpg" in paths(
+        select_new_images(touched, features, rejected, compiled_model, SOME_NEW)
+    )
+
+
+def test_the_log_says_what_was_found_done(
+    images: DataFrame,
+    empty_rejected: DataFrame,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    features = done(images, "f", ["Apple Red/0_100.jpg", "Apple Red/1_100.jpg"])
+    with caplog.at_level(logging.INFO):
+        assert compare_images(images, features, empty_rejected)["known"] == 2
+    assert "6 images listed: 2 featurized before" in caplog.text
+
+
+def test_rejected_images_are_forgotten_only_to_be_tried_again(
+    images: DataFrame, empty_rejected: DataFrame
+) -> None:
+    rejected = done(images, "f", ["Apple Red/0_100.jpg"])
+    assert retry_rejected(rejected, False) == []
+    assert retry_rejected(empty_rejected, True) == []
+    (nothing,) = retry_rejected(rejected, True)
+    assert (nothing.columns, nothing.count()) == (rejected.columns, 0)
+
+
+def test_nothing_is_looked_for_when_there_is_nothing_to_do(
+    images: DataFrame, empty_features: DataFrame, empty_rejected: DataFrame, compiled_model: CompiledModel
+) -> None:
+    for found, n in (({"new": 0, "changed": 0}, 0), ({"new": 0, "changed": 1}, 6), (SOME_NEW, 6)):
+        new = select_new_images(images, empty_features, empty_rejected, compiled_model, found)
+        assert new.count() == n
+        assert new.columns == images.columns
 
 
 def test_features_of_another_model_are_never_mixed_in(
@@ -134,7 +171,7 @@ def test_features_of_another_model_are_never_mixed_in(
 ) -> None:
     features = done(images, "another", ["Apple Red/0_100.jpg"])
     with pytest.raises(ValueError, match=r"featurizer another, this run's is .*output_path="):
-        select_new_images(images, features, empty_rejected, compiled_model)
+        select_new_images(images, features, empty_rejected, compiled_model, SOME_NEW)
 
 
 def test_features_are_those_of_keras_and_nothing_is_lost(
@@ -180,6 +217,9 @@ def test_features_are_those_of_keras_and_nothing_is_lost(
         )
     last = chunks[-1]
     assert (last["images"], last["rejected"]) == (6, 1)
+    (kind,) = last["rejections"]
+    assert (kind["kind"], kind["images"]) == ("not a JPEG or PNG image", 1)
+    assert kind["examples"] == [{"path": "Apple Red/0_100.jpg", "reason": "not a JPEG or PNG image"}]
     assert last["parameters"] == PARAMETERS.model_dump()
     assert last["broadcast_bytes"] == len(compiled_model.content)
     assert all(worker["interpreters_made"] <= 1 for worker in last["workers"])

@@ -10,7 +10,13 @@ from fruits_bigdata.linalg.moments import Moments
 from fruits_bigdata.linalg.pca import PcaModel, fit_pca
 from fruits_bigdata.pipelines.pca.nodes import project_features
 from fruits_bigdata.pipelines.reporting import nodes
-from fruits_bigdata.pipelines.reporting.nodes import build_metrics, plot_components, plot_explained_variance
+from fruits_bigdata.pipelines.reporting.nodes import (
+    TooManyRejectedError,
+    build_metrics,
+    check_rejected_share,
+    plot_components,
+    plot_explained_variance,
+)
 from fruits_bigdata.run_statistics import RunStatistics
 
 
@@ -26,7 +32,7 @@ def pca(features: DataFrame, images: DataFrame, pca_model: PcaModel) -> DataFram
 
 def test_metrics_count_what_is_current(features: DataFrame, images: DataFrame, pca_model: PcaModel) -> None:
     broken = images.where("label = 'class 3'")
-    reason = concat(lit("reason "), broken.length % 3)
+    reason = concat(lit("reason "), broken.length % 3, lit(": "), "path")
     rejected = broken.withColumn("featurizer", lit("f1")).withColumn("reason", reason)
     stale = rejected.withColumn("length", rejected.length + 1000)
     statistics = RunStatistics()
@@ -36,6 +42,7 @@ def test_metrics_count_what_is_current(features: DataFrame, images: DataFrame, p
         features.where("label != 'class 3'").union(features.withColumn("length", features.length + 1000)),
         rejected.union(stale),
         pca_model,
+        {"listed": 80, "new": 3},
         {"images": 80, "weights_digest": "d"},
         {"pca": 60},
         statistics,
@@ -52,6 +59,7 @@ def test_metrics_count_what_is_current(features: DataFrame, images: DataFrame, p
     assert sum(n for _, n in reasons) == 20
     assert len(reasons) == 3
     assert reasons == sorted(reasons, key=lambda item: (-item[1], item[0]))
+    assert metrics["found"] == {"listed": 80, "new": 3}
     assert metrics["pca"]["n_images"] == 80
     assert metrics["featurization"] == {"images": 80, "weights_digest": "d"}
     assert metrics["run"]["parameters"] == {"limit": 3}
@@ -60,6 +68,30 @@ def test_metrics_count_what_is_current(features: DataFrame, images: DataFrame, p
     )
     assert len(metrics["pca"]["explained_variance"]) == 12
     assert metrics["versions"]["pyspark"] == metrics["versions"]["spark"]
+
+
+@pytest.mark.parametrize(
+    ("rejected", "images", "fails"), [(0, 0, False), (0, 4, False), (2, 4, False), (3, 4, True), (4, 4, True)]
+)
+def test_too_many_rejected_images_fail_the_run_with_reasons(rejected: int, images: int, fails: bool) -> None:
+    kinds = [
+        {"kind": "damaged", "images": rejected, "examples": [{"path": "a/b.jpg", "reason": "damaged: why"}]}
+    ]
+    statistics = {"images": images, "rejected": rejected, "rejections": kinds}
+    if not fails:
+        check_rejected_share(statistics, 0.5, {})
+        return
+    said = (
+        f"{rejected} of this run's 4 images were rejected, and max_rejected_share is 0.5: {rejected} damaged"
+    )
+    with pytest.raises(TooManyRejectedError, match=f"{said} .such as 'a/b.jpg': damaged: why"):
+        check_rejected_share(statistics, 0.5, {})
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.5, "half", True])
+def test_a_share_is_a_share(share: object) -> None:
+    with pytest.raises(ValueError, match=f"max_rejected_share={share}"):
+        check_rejected_share({"images": 1, "rejected": 0, "rejections": []}, share, {})  # type: ignore[arg-type]
 
 
 def test_the_variance_plot_says_what_was_kept(pca_model: PcaModel) -> None:

@@ -60,22 +60,21 @@ def check_export(
     }
     marked = (table.select(PATH, f.lit(name).alias("table")) for name, table in tables.items())
     counts = [f.count(f.when(f.col("table") == name, 1)).alias(name) for name in tables]
-    by_path = reduce(DataFrame.unionByName, marked).groupBy(PATH).agg(*counts).persist()
-    try:
-        totals = by_path.agg(*(f.coalesce(f.sum(name), f.lit(0)).alias(name) for name in tables)).first()
-        wrong = by_path.where(" OR ".join(f"{name} != 1" for name in tables))
-        examples = wrong.orderBy(PATH).limit(5).collect()
-        if examples:
-            listed = "; ".join(
-                f"{row[PATH]!r}: " + ", ".join(f"{row[t]} in {t}" for t in tables) for row in examples
-            )
-            raise ExportError(
-                f"{wrong.count():,} images are not exactly once in each of {', '.join(tables)}, "
-                f"such as {listed}. Nothing that was featurized is lost: run "
-                f"`kedro run --pipelines pca,export` again"
-            )
-    finally:
-        by_path.unpersist()
-    rows = {name: int(totals[name]) for name in tables} if totals else {}
+    by_path = reduce(DataFrame.unionByName, marked).groupBy(PATH).agg(*counts)
+    is_wrong = f.expr(" OR ".join(f"{name} != 1" for name in tables))
+    n_wrong = f.count(f.when(is_wrong, 1)).alias("wrong")
+    totals = by_path.agg(*(f.coalesce(f.sum(name), f.lit(0)).alias(name) for name in tables), n_wrong).first()
+    assert totals is not None
+    if totals["wrong"]:
+        listed = "; ".join(
+            f"{row[PATH]!r}: " + ", ".join(f"{row[t]} in {t}" for t in tables)
+            for row in by_path.where(is_wrong).orderBy(PATH).limit(5).collect()
+        )
+        raise ExportError(
+            f"{totals['wrong']:,} images are not exactly once in each of {', '.join(tables)}, such as "
+            f"{listed}. Nothing that was featurized is lost: run `kedro run --pipelines pca,export` again; "
+            f"`kedro run --pipelines compaction` rids features of double rows"
+        )
+    rows = {name: int(totals[name]) for name in tables}
     logger.info("Checked: %s", ", ".join(f"{n:,} rows in {name}" for name, n in rows.items()))
     return rows

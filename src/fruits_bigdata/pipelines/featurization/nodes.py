@@ -13,6 +13,7 @@ from pyspark.sql.functions import col, lit, pmod, xxhash64
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from fruits_bigdata.image_folder import ImageFolder
+from fruits_bigdata.pipelines.comparison import compare_with_stores, describe_comparison
 from fruits_bigdata.pipelines.featurization.calibration import sample_pixels
 from fruits_bigdata.pipelines.featurization.progress import StatisticsParam, show_progress
 from fruits_bigdata.schemas import FEATURES, FEATURIZER, KEY, OUTCOME_SCHEMA, PATH, REASON
@@ -95,12 +96,38 @@ def broadcast_model(compiled_model: CompiledModel, images: DataFrame) -> Broadca
     return images.sparkSession.sparkContext.broadcast(compiled_model)
 
 
+def retry_rejected(rejected: DataFrame, retry: bool) -> list[DataFrame]:
+    """Empty the store of rejected images when they are to be tried again, so that each is new.
+
+    Returns:
+        The empty table that the store is to hold; none, if it is to stay as it is.
+    """
+    if not retry or rejected.isEmpty():
+        return []
+    logger.info("Trying %s rejected images again, as retry_rejected=true says", f"{rejected.count():,}")
+    return [rejected.limit(0)]
+
+
+def compare_images(images: DataFrame, features: DataFrame, rejected: DataFrame) -> dict[str, int]:
+    """Count, and say, what the run has found: see `compare_with_stores`."""
+    comparison = compare_with_stores(images, features, rejected)
+    logger.info("%s", describe_comparison(comparison))
+    return comparison
+
+
 def select_new_images(
-    images: DataFrame, features: DataFrame, rejected: DataFrame, compiled_model: CompiledModel
+    images: DataFrame,
+    features: DataFrame,
+    rejected: DataFrame,
+    compiled_model: CompiledModel,
+    comparison: Mapping[str, int],
 ) -> DataFrame:
     """Return the listed images that neither have features nor were rejected.
 
     An image whose size or date has changed is new.
+
+    Args:
+        comparison: What `compare_images` counted: with nothing to do, nothing is looked for.
 
     Raises:
         ValueError: The store holds rows of another featurizer.
@@ -115,6 +142,8 @@ def select_new_images(
             f"do not mix: give a new folder with --params output_path=..., or remove the stored features and "
             f"rejected images"
         )
+    if not comparison["new"] + comparison["changed"]:
+        return images.limit(0)
     return images.join(done, KEY, "left_anti").select(images.columns)
 
 
@@ -215,6 +244,10 @@ def _summary(
         "broadcast_bytes": len(model.content),
         "images": statistics.images,
         "rejected": statistics.rejected,
+        "rejections": [
+            {"kind": kind, "images": n, "examples": [{"path": p, "reason": r} for p, r in examples]}
+            for kind, (n, examples) in sorted(statistics.rejections.items(), key=lambda item: -item[1][0])
+        ],
         "seconds": round(seconds, 3),
         "images_per_second": round(statistics.images / seconds, 1) if statistics.images else None,
         "bytes_read": statistics.bytes_read,

@@ -4,8 +4,10 @@ from kedro.pipeline import Node, Pipeline
 
 from fruits_bigdata.pipelines.featurization.nodes import (
     broadcast_model,
+    compare_images,
     compile_model,
     featurize_images,
+    retry_rejected,
     select_new_images,
 )
 
@@ -13,6 +15,8 @@ from fruits_bigdata.pipelines.featurization.nodes import (
 def create_pipeline() -> Pipeline:
     """weights -> compile_model -> broadcast_model -> featurize_images -> features, rejected
     images - features - rejected -> select_new_images ---^
+
+    Their counts -> compare_images -> comparison; rejected -> retry_rejected, if they are to be tried again.
     """
     return Pipeline(
         [
@@ -30,8 +34,22 @@ def create_pipeline() -> Pipeline:
                 tags="spark",
             ),
             Node(
+                retry_rejected,
+                ["rejected_found", "params:retry_rejected"],
+                "rejected_seen",
+                name="retry_rejected",
+                tags="spark",
+            ),
+            Node(
+                compare_images,
+                ["images", "features_seen", "rejected_seen"],
+                "comparison",
+                name="compare_images",
+                tags="spark",
+            ),
+            Node(
                 select_new_images,
-                ["images", "features_seen", "rejected_seen", "compiled_model"],
+                ["images", "features_seen", "rejected_seen", "compiled_model", "comparison"],
                 "new_images",
                 name="select_new_images",
                 tags="spark",
@@ -39,7 +57,7 @@ def create_pipeline() -> Pipeline:
             Node(
                 featurize_images,
                 ["new_images", "model_broadcast", "image_folder", "params:featurization"],
-                ["features", "rejected", "featurization_statistics"],
+                ["features_appended", "rejected_appended", "featurization_statistics"],
                 name="featurize_images",
                 tags="spark",
             ),

@@ -14,9 +14,18 @@ from pyspark.sql.functions import col
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from fruits_bigdata.linalg.moments import Moments
-from fruits_bigdata.linalg.pca import PcaModel, Scale, check_n_components, fit_pca, fix_signs
-from fruits_bigdata.pipelines.current import select_current
+from fruits_bigdata.linalg.pca import (
+    Coverage,
+    PcaError,
+    PcaModel,
+    Scale,
+    check_n_components,
+    fit_pca,
+    fix_signs,
+)
+from fruits_bigdata.pipelines.current import fingerprint_stale, select_current
 from fruits_bigdata.pipelines.pca.batches import PARTIAL_SCHEMA, project_batches, sum_moments
+from fruits_bigdata.pipelines.rejections import count_rejections, describe_rejections
 from fruits_bigdata.schemas import FEATURES, FEATURIZER, LABEL, N_FEATURES, PATH, PCA, PCA_SCHEMA
 
 # A partial is 13 MB; so many of them fit the driver's spark.driver.maxResultSize.
@@ -47,9 +56,48 @@ class PcaParameters(BaseModel):
         return n_components
 
 
-def compute_moments(features: DataFrame, images: DataFrame) -> Moments:
-    """Sum up count, sum and Gram matrix of the current features, partition by partition."""
-    rows = select_current(features, images).select(FEATURES).coalesce(_MAX_PARTIALS)
+def compute_moments(
+    features: DataFrame, images: DataFrame, pca_model: PcaModel | None
+) -> tuple[Moments, Coverage]:
+    """Sum up count, sum and Gram matrix of the current features, partition by partition.
+
+    Args:
+        features: The store.
+        images: The listing.
+        pca_model: The model of the run before. If the files that its moments cover are all there, with the
+            same rows in them that do not count, only the rows of other files are added to them.
+
+    Returns:
+        The moments, and what they cover.
+    """
+    coverage = Coverage(
+        frozenset(map(_file_name, features.inputFiles())), fingerprint_stale(features, images)
+    )
+    before = None if pca_model is None else pca_model.coverage
+    if (
+        not before
+        or not before.files
+        or not before.files <= coverage.files
+        or before.left_out != coverage.left_out
+    ):
+        return _sum(select_current(features, images)), coverage
+    assert pca_model is not None
+    added = coverage.files - before.files
+    if not added:
+        logger.info("The moments of the model before cover all %s rows", f"{pca_model.moments.n:,}")
+        return pca_model.moments, coverage
+    rows = features.where(col("_metadata.file_name").isin(sorted(added)))
+    moments = _sum(rows)
+    logger.info("Added %s rows to the moments of %s", f"{moments.n:,}", f"{pca_model.moments.n:,}")
+    return pca_model.moments + moments, coverage
+
+
+def _file_name(url: str) -> str:
+    return url.rsplit("/", 1)[-1]
+
+
+def _sum(rows: DataFrame) -> Moments:
+    rows = rows.select(FEATURES).coalesce(_MAX_PARTIALS)
     partials = rows.mapInArrow(sum_moments, from_arrow_schema(PARTIAL_SCHEMA)).toLocalIterator(
         prefetchPartitions=True
     )
@@ -57,18 +105,29 @@ def compute_moments(features: DataFrame, images: DataFrame) -> Moments:
 
 
 def fit_pca_model(
-    moments: Moments, features: DataFrame, images: DataFrame, parameters: PcaParameters
+    moments: Moments,
+    coverage: Coverage,
+    features: DataFrame,
+    rejected: DataFrame,
+    images: DataFrame,
+    parameters: PcaParameters,
 ) -> PcaModel:
     """Fit the PCA of the current features.
 
     Raises:
-        PcaError: Fewer images than components, or no variance.
+        PcaError: Fewer images than components, or no variance; if images were rejected, it says why.
     """
     stored = features.select(FEATURIZER).first()
     featurizer = "" if stored is None else stored[FEATURIZER]
-    model = fit_pca(moments, parameters.n_components, parameters.scale, featurizer)
+    try:
+        model = fit_pca(moments, parameters.n_components, parameters.scale, featurizer)
+    except PcaError as error:
+        rejections = count_rejections(select_current(rejected, images))
+        why = f". Rejected: {describe_rejections(rejections)}" if rejections else ""
+        raise PcaError(f"{error}{why}") from error
     if parameters.solver == "spark_ml":
         model = _with_spark_ml(model, select_current(features, images))
+    model = replace(model, coverage=coverage)
     logger.info(
         "%d components explain %.2f %% of the variance of %s images (solver: %s)",
         model.n_components_,

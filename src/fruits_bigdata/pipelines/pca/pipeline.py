@@ -9,10 +9,15 @@ def create_pipeline() -> Pipeline:
     """features -> compute_moments -> fit_pca_model -> pca_model -> project_features -> pca"""
     return Pipeline(
         [
-            Node(compute_moments, ["features", "images"], "moments", name="compute_moments"),
+            Node(
+                compute_moments,
+                ["features", "images", "pca_model_seen"],
+                ["moments", "moments_coverage"],
+                name="compute_moments",
+            ),
             Node(
                 fit_pca_model,
-                ["moments", "features", "images", "params:pca"],
+                ["moments", "moments_coverage", "features", "rejected", "images", "params:pca"],
                 "pca_model",
                 name="fit_pca_model",
             ),

@@ -11,8 +11,9 @@ from pyspark.sql import functions as f
 
 from fruits_bigdata.linalg.pca import PcaModel
 from fruits_bigdata.pipelines.current import select_current
+from fruits_bigdata.pipelines.rejections import count_rejections, describe_rejections
 from fruits_bigdata.run_statistics import RunStatistics
-from fruits_bigdata.schemas import LABEL, PCA, REASON
+from fruits_bigdata.schemas import LABEL, PCA
 
 _PACKAGES = (
     "fruits_bigdata",
@@ -36,24 +37,26 @@ def build_metrics(
     features: DataFrame,
     rejected: DataFrame,
     pca_model: PcaModel,
+    comparison: Mapping[str, int],
     featurization_statistics: Mapping[str, Any],
     export_check: Mapping[str, int],
     run_statistics: RunStatistics,
 ) -> dict[str, Any]:
     """Gather the run's figures: counts, reasons, times, speed, explained variance, versions."""
-    reasons = (
-        select_current(rejected, images).groupBy(REASON).count().orderBy(f.desc("count"), REASON).collect()
-    )
+    rejections = count_rejections(select_current(rejected, images))
+    listed = images.agg(f.count("*").alias("images"), f.countDistinct(LABEL).alias("classes")).first()
+    assert listed is not None
     ratios = pca_model.explained_variance_ratio_
     return {
         "counts": {
-            "listed": images.count(),
+            "listed": listed["images"],
             "features": select_current(features, images).count(),
-            "rejected": sum(row["count"] for row in reasons),
-            "classes": images.select(LABEL).distinct().count(),
+            "rejected": sum(kind["images"] for kind in rejections),
+            "classes": listed["classes"],
             "published": dict(export_check),
         },
-        "rejected_by_reason": {row[REASON]: row["count"] for row in reasons},
+        "rejected_by_reason": {kind["kind"]: kind["images"] for kind in rejections},
+        "found": dict(comparison),
         "run": run_statistics.as_dict(),
         "featurization": dict(featurization_statistics),
         "pca": {
@@ -70,6 +73,37 @@ def build_metrics(
             **{package: _version(package) for package in _PACKAGES},
         },
     }
+
+
+class TooManyRejectedError(RuntimeError):
+    """More of a run's images were rejected than are allowed."""
+
+
+def check_rejected_share(
+    featurization_statistics: Mapping[str, Any], max_rejected_share: float, metrics: Mapping[str, Any]
+) -> None:
+    """Fail the run if too many of its images were rejected.
+
+    Args:
+        featurization_statistics: What the run's featurization did.
+        max_rejected_share: The share of the run's images, from 0 to 1, that may be rejected.
+        metrics: The report, which is written first.
+
+    Raises:
+        ValueError: `max_rejected_share` is no share.
+        TooManyRejectedError: More were; the message names the most frequent kinds of reasons and examples.
+    """
+    is_number = isinstance(max_rejected_share, int | float) and not isinstance(max_rejected_share, bool)
+    if not is_number or not 0 <= max_rejected_share <= 1:
+        raise ValueError(f"max_rejected_share={max_rejected_share}: give a share from 0 to 1, such as 0.5")
+    images, n_rejected = featurization_statistics["images"], featurization_statistics["rejected"]
+    if n_rejected > max_rejected_share * images:
+        raise TooManyRejectedError(
+            f"{n_rejected:,} of this run's {images:,} images were rejected, and max_rejected_share is "
+            f"{max_rejected_share:g}: {describe_rejections(featurization_statistics['rejections'])}. "
+            f"Everything else was done, stored and reported; rejected images are tried again when they "
+            f"change, or with --params retry_rejected=true"
+        )
 
 
 def plot_explained_variance(pca_model: PcaModel) -> Any:

@@ -1,0 +1,57 @@
+"""A file that readers see whole: the old one until the new one is complete."""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset
+
+from fruits_bigdata.storage import open_location, whole_file
+
+
+class PublishedFileDataset(AbstractDataset[Any, Any]):
+    """Any dataset of one file, saved so that no reader ever finds half of it, on disk and on S3.
+
+    Args:
+        filepath: The file: a local path or an `s3://` address.
+        dataset: The dataset that makes the file: its type, or its configuration without `filepath`.
+        metadata: Ignored by Kedro; read by plugins.
+    """
+
+    def __init__(
+        self, *, filepath: str, dataset: str | dict[str, Any], metadata: dict[str, Any] | None = None
+    ) -> None:
+        self._filepath = filepath
+        self._config = {"type": dataset} if isinstance(dataset, str) else dataset
+        self._published = self._at(filepath)
+        self.metadata = metadata
+
+    @property
+    def preview(self) -> Callable[..., Any]:
+        """What kedro viz shows of the file; an AttributeError if its dataset shows nothing."""
+        preview: Callable[..., Any] = self._published.preview  # type: ignore[attr-defined]
+        return preview
+
+    def load(self) -> Any:
+        """Return what the dataset reads."""
+        return self._published.load()
+
+    def save(self, data: Any) -> None:
+        """Replace the file."""
+        with tempfile.TemporaryDirectory() as folder:
+            made = Path(folder, self._filepath.rsplit("/", 1)[-1])
+            self._at(str(made)).save(data)
+            with made.open("rb") as new, whole_file(self._filepath) as file:
+                shutil.copyfileobj(new, file)
+
+    def _at(self, filepath: str) -> AbstractDataset[Any, Any]:
+        return AbstractDataset.from_config(Path(filepath).name, {**self._config, "filepath": filepath})
+
+    def _exists(self) -> bool:
+        fs, path = open_location(self._filepath)
+        return bool(fs.exists(path))
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath, "dataset": self._config["type"]}

@@ -1,0 +1,312 @@
+"""One writer at a time: a file in the output folder that only one run can create."""
+
+import fcntl
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import fsspec
+from pydantic import TypeAdapter, ValidationError
+
+from fruits_bigdata.storage import is_s3, open_bucket, open_location
+
+if TYPE_CHECKING:
+    from obstore.store import S3Store
+
+# Takings that another run may spoil before this one gives up.
+_ATTEMPTS = 5
+
+# Which thread of this process holds a lock: one that was interrupted, in a notebook, holds it no more.
+_threads: dict[str, threading.Thread] = {}
+
+logger = logging.getLogger(__name__)
+
+
+class OutputLockedError(RuntimeError):
+    """Another run writes to the same output."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lock.
+
+    Attributes:
+        host: The name of the driver's machine.
+        machine: What tells it from another of that name: its boot, and the space of its process ids.
+        processes: Process ids of the driver and, once it runs, of its Java, each with its start.
+        started: When the run began, ISO 8601, UTC.
+        run_id: Kedro's.
+        token: Unlike any other holder's.
+    """
+
+    host: str
+    machine: str
+    processes: dict[int, str]
+    started: str
+    run_id: str
+    token: str
+
+    @classmethod
+    def this_process(cls, run_id: str) -> "Holder":
+        """Return the holder that this process is."""
+        return cls(
+            host=socket.gethostname(),
+            machine=_this_machine(),
+            processes={os.getpid(): process_start(os.getpid()) or ""},
+            started=datetime.now(UTC).isoformat(timespec="seconds"),
+            run_id=run_id,
+            token=uuid.uuid4().hex,
+        )
+
+    def is_gone(self) -> bool:
+        """Tell whether the run is known to have ended: only a run of this machine can be."""
+        if (self.host, self.machine) != (socket.gethostname(), _this_machine()):
+            return False
+        if os.getpid() in self.processes and self.token in _threads:
+            thread = _threads[self.token]
+            return thread is threading.current_thread() or not thread.is_alive()
+        return not any(process_start(pid) == start for pid, start in self.processes.items())
+
+    def __str__(self) -> str:
+        processes = ", ".join(map(str, self.processes))
+        return f"{self.run_id} on {self.host}, process {processes}, since {self.started}"
+
+
+_HOLDER = TypeAdapter(Holder)
+
+
+class OutputLock:
+    """The right to write below an output folder, and the file that says who has it.
+
+    Args:
+        url: The lock's file: a local path or an `s3://` address.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._place: _Place = _Object(url) if is_s3(url) else _File(url)
+        self._held: Holder | None = None
+
+    def acquire(self, run_id: str, break_it: bool = False) -> None:
+        """Take the lock; that of a run of this machine whose processes are gone is taken over.
+
+        Args:
+            run_id: Kedro's, for those who find the lock taken.
+            break_it: Take it from whoever holds it.
+
+        Raises:
+            OutputLockedError: Another run holds it.
+            OSError: The output cannot be written.
+        """
+        mine = Holder.this_process(run_id)
+        for _ in range(_ATTEMPTS):
+            if self._place.create(_to_json(mine)):
+                break
+            seen = self._place.read()
+            if seen is None:
+                continue
+            self._check(seen, break_it)
+            if self._place.replace(seen, _to_json(mine)):
+                break
+        else:
+            raise OutputLockedError(f"Several runs want the lock {self.url} at once: start one of them again")
+        _threads[mine.token] = threading.current_thread()
+        self._held = mine
+
+    def _check(self, seen: bytes, break_it: bool) -> None:
+        """Raise unless the lock that was seen may be taken over."""
+        try:
+            holder = _HOLDER.validate_json(seen)
+        except ValidationError:
+            holder = None
+        if break_it:
+            logger.warning("The lock %s of the run %s is broken, as break_lock=true says", self.url, holder)
+        elif holder is not None and holder.is_gone():
+            logger.warning("The run %s ended without releasing its lock, which is taken over", holder)
+        else:
+            raise OutputLockedError(
+                f"Another run writes to this output: {holder or 'one that cannot be told'} (lock "
+                f"{self.url}). Wait until it has ended or choose another output_path; if its processes are "
+                f"known to be gone, give --params break_lock=true"
+            )
+
+    def add_process(self, pid: int) -> None:
+        """Note another process that writes for this run, such as the driver's Java.
+
+        Raises:
+            OutputLockedError: The lock has been broken.
+        """
+        if self._held is None:
+            return
+        more = replace(self._held, processes={**self._held.processes, pid: process_start(pid) or ""})
+        if not self._place.replace(_to_json(self._held), _to_json(more)):
+            raise OutputLockedError(f"The lock {self.url} was taken from this run, which ends")
+        self._held = more
+
+    def release(self) -> None:
+        """Give the lock back, if it is held."""
+        if self._held is None:
+            return
+        if not self._place.remove(_to_json(self._held)):
+            logger.warning("The lock %s was taken from this run while it wrote", self.url)
+        _threads.pop(self._held.token, None)
+        self._held = None
+
+
+def process_start(pid: int) -> str | None:
+    """Return when a process was started, in its system's own words; None if there is none.
+
+    An id is given again to another process; id and start together are not.
+    """
+    if sys.platform == "linux":
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+        # proc(5): the name, in brackets, may hold anything; state is the 3rd field, starttime the 22nd.
+        fields = stat.rpartition(")")[2].split()
+        return None if fields[0] in "ZX" else fields[19]
+    said = subprocess.run(
+        ["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    return said.stdout.strip() or None
+
+
+def _this_machine() -> str:
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return str(uuid.getnode())
+
+
+def _to_json(holder: Holder) -> bytes:
+    return _HOLDER.dump_json(holder, indent=2)
+
+
+class _Place(Protocol):
+    """Where a lock's bytes lie. What is asked for happens whole or not at all, whoever else asks."""
+
+    def create(self, content: bytes) -> bool:
+        """Write `content` if there is nothing."""
+
+    def read(self) -> bytes | None:
+        """Return what is there."""
+
+    def replace(self, seen: bytes, content: bytes) -> bool:
+        """Write `content` if `seen` is there."""
+
+    def remove(self, seen: bytes) -> bool:
+        """Leave nothing if `seen` is there."""
+
+
+class _File:
+    def __init__(self, url: str) -> None:
+        self._path = Path(open_location(url)[1])
+
+    def create(self, content: bytes) -> bool:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._written(content) as new:
+            try:
+                os.link(new, self._path)
+            except FileExistsError:
+                return False
+        return True
+
+    def read(self) -> bytes | None:
+        try:
+            return self._path.read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def replace(self, seen: bytes, content: bytes) -> bool:
+        with self._alone():
+            if self.read() != seen:
+                return False
+            with self._written(content) as new:
+                os.replace(new, self._path)
+            return True
+
+    def remove(self, seen: bytes) -> bool:
+        with self._alone():
+            if self.read() != seen:
+                return False
+            self._path.unlink()
+            return True
+
+    @contextmanager
+    def _written(self, content: bytes) -> Iterator[Path]:
+        new = self._path.with_name(f"{self._path.name}.{uuid.uuid4().hex}")
+        try:
+            new.write_bytes(content)
+            yield new
+        finally:
+            new.unlink(missing_ok=True)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let no two processes compare and replace at once; the system ends it with the process."""
+        folder = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
+
+
+class _Object:
+    def __init__(self, url: str) -> None:
+        bucket, _, self._key = open_location(url)[1].partition("/")
+        self._bucket: S3Store = open_bucket(bucket, fsspec.config.conf.get("s3", {}))
+
+    def create(self, content: bytes) -> bool:
+        from obstore.exceptions import AlreadyExistsError
+
+        try:
+            # If-None-Match: *
+            self._bucket.put(self._key, content, mode="create", use_multipart=False)
+        except AlreadyExistsError:
+            # By this very request, if it was sent again because the answer to it was lost.
+            return self.read() == content
+        return True
+
+    def read(self) -> bytes | None:
+        found = self._found()
+        return None if found is None else found[0]
+
+    def replace(self, seen: bytes, content: bytes) -> bool:
+        from obstore.exceptions import PreconditionError
+
+        found = self._found()
+        if found is None or found[0] != seen:
+            return False
+        try:
+            # If-Match
+            self._bucket.put(self._key, content, mode={"e_tag": found[1]}, use_multipart=False)
+        except PreconditionError:
+            return self.read() == content
+        return True
+
+    def remove(self, seen: bytes) -> bool:
+        found = self._found()
+        if found is None or found[0] != seen:
+            return False
+        self._bucket.delete(self._key)
+        return True
+
+    def _found(self) -> tuple[bytes, str | None] | None:
+        try:
+            found = self._bucket.get(self._key)
+        except FileNotFoundError:
+            return None
+        return bytes(found.bytes()), found.meta["e_tag"]

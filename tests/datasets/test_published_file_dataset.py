@@ -1,0 +1,67 @@
+import inspect
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kedro.io import DatasetError
+from kedro_datasets._typing import ImagePreview, JSONPreview
+from matplotlib.figure import Figure
+
+from fruits_bigdata.datasets.published_file_dataset import PublishedFileDataset
+
+
+def json_file(folder: Path | str) -> PublishedFileDataset:
+    return PublishedFileDataset(filepath=f"{folder}/a report/metrics.json", dataset="json.JSONDataset")
+
+
+def test_what_is_saved_is_loaded_on_disk(tmp_path: Path) -> None:
+    dataset = json_file(tmp_path)
+    assert not dataset.exists()
+    for i in range(2):
+        dataset.save({"i": i})
+    assert dataset.load() == {"i": 1}
+    assert dataset.exists()
+    assert [path.name for path in (tmp_path / "a report").iterdir()] == ["metrics.json"]
+
+
+def test_and_on_s3(bucket: str) -> None:
+    dataset = json_file(bucket)
+    dataset.save({"i": 1})
+    assert dataset.load() == {"i": 1}
+    assert dataset.exists()
+
+
+def test_the_old_file_stays_when_the_new_one_fails(tmp_path: Path) -> None:
+    dataset = json_file(tmp_path)
+    dataset.save({"whole": True})
+    # The JSON is half written when the encoder meets what it cannot write.
+    with pytest.raises(DatasetError, match="not JSON serializable"):
+        dataset.save({"half": True, "rest": object()})
+    assert dataset.load() == {"whole": True}
+    assert [path.name for path in (tmp_path / "a report").iterdir()] == ["metrics.json"]
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "data", "kind"),
+    [
+        ("metrics.json", "json.JSONDataset", {"i": 1}, JSONPreview),
+        (
+            "plot.png",
+            {"type": "matplotlib.MatplotlibDataset", "save_args": {"dpi": 30}},
+            Figure(),
+            ImagePreview,
+        ),
+    ],
+)
+def test_kedro_viz_previews_it_as_what_it_is(
+    tmp_path: Path, name: str, config: Any, data: Any, kind: type
+) -> None:
+    dataset = PublishedFileDataset(filepath=f"{tmp_path}/{name}", dataset=config)
+    dataset.save(data)
+    assert inspect.signature(dataset.preview).return_annotation == kind.__name__
+    assert dataset.preview()
+
+
+def test_a_dataset_without_a_preview_has_none(tmp_path: Path) -> None:
+    dataset = PublishedFileDataset(filepath=f"{tmp_path}/t.pkl", dataset="pickle.PickleDataset")
+    assert not hasattr(dataset, "preview")
