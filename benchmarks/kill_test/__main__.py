@@ -1,0 +1,288 @@
+"""Kill runs at random moments, run them again until they are done, and compare with one left in peace.
+
+    python -m benchmarks.kill_test --images fruits360/Test --weights weights.h5 --runs 30
+
+Each run is sent SIGKILL once or twice: the driver, its Java or a Python worker. Every second one begins with
+an empty output, the others with the output of the day before, of which some images are gone since, so that
+the run compacts its stores. Some images are damaged. All the while a reader looks at the output through the
+catalog.
+"""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+
+from benchmarks.kill_test.reader import Expected, hashes, load_catalog, paths_of
+from benchmarks.runs import PROJECT, kedro_run, sample_images, write_results
+from fruits_bigdata.spark_session import create_session
+
+_TARGETS = ("driver", "java", "worker")
+_DEFAULT_PIPELINE = "__default__"
+# Of all images: gone since the day before, came since, damaged.
+_GONE, _NEW, _DAMAGED = 0.35, 0.3, 0.01
+_MAX_ATTEMPTS = 30
+
+
+@dataclass
+class Kill:
+    """One SIGKILL: who got it, after how many seconds, and what the run had said last."""
+
+    target: str
+    after: float
+    during: str
+
+
+def process_tree(pid: int) -> dict[int, str]:
+    """Return the processes below `pid` with their command lines."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                continue
+            children.setdefault(parent, []).append(int(entry.name))
+    found: dict[int, str] = {}
+    below = children.get(pid, [])
+    while below:
+        process = below.pop()
+        try:
+            found[process] = Path(f"/proc/{process}/cmdline").read_text().replace("\0", " ")
+        except OSError:
+            continue
+        below += children.get(process, [])
+    return found
+
+
+def find(target: str, driver: int) -> int | None:
+    """Return the process id of a run's driver, Java, or one of its Python workers."""
+    if target == "driver":
+        return driver
+    below = process_tree(driver)
+    java = [pid for pid, command in below.items() if "org.apache.spark.deploy.SparkSubmit" in command]
+    if target == "java":
+        return java[0] if java else None
+    # The daemon has forked the workers, and looks like them; Java has its name among its settings.
+    python = [pid for pid, command in below.items() if "-m fruits_bigdata.worker_daemon" in command]
+    return random.choice(python) if python else None
+
+
+def start(params: dict[str, object], log: Path) -> subprocess.Popen[bytes]:
+    """Start a run."""
+    given = ",".join(f"{name}={value}" for name, value in params.items())
+    with log.open("wb") as file:
+        return subprocess.Popen(
+            [sys.executable, "-m", "kedro", "run", "--params", given],
+            cwd=PROJECT,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def kill_after(seconds: float, target: str, process: subprocess.Popen[bytes], log: Path) -> Kill | None:
+    """Let a run go on for some seconds and kill the target once it is there; None if the run ended before."""
+    began = time.monotonic()
+    while process.poll() is None:
+        if time.monotonic() - began >= seconds:
+            pid = find(target, process.pid)
+            if pid is not None:
+                os.kill(pid, signal.SIGKILL)
+                said = [
+                    line for line in log.read_text(errors="replace").splitlines() if "Running node" in line
+                ]
+                during = said[-1].split("Running node: ")[1].split(":")[0] if said else "start"
+                return Kill(target, round(time.monotonic() - began, 2), during)
+        time.sleep(0.005)
+    return None
+
+
+def run_until_done(
+    params: dict[str, object], kills: list[tuple[float, str]], log: Path
+) -> tuple[list[Kill], list[str]]:
+    """Start a run, kill it as planned, and start it again until it ends well.
+
+    Returns:
+        The kills that hit, and how each attempt ended.
+    """
+    hit: list[Kill] = []
+    ended: list[str] = []
+    for _ in range(_MAX_ATTEMPTS):
+        process = start(params, log)
+        if kills:
+            kill = kill_after(*kills[0], process, log)
+            if kill is not None:
+                hit.append(kill)
+                kills = kills[1:]
+        code = process.wait()
+        text = log.read_text(errors="replace")
+        if code == 0:
+            return hit, [*ended, "done"]
+        if "OutputLockedError" in text:
+            # The killed run's Java is still ending.
+            ended.append("refused")
+            time.sleep(0.5)
+        else:
+            ended.append("killed" if code < 0 else "failed")
+            if not hit:
+                raise click.ClickException(f"A run failed that nobody had killed:\n{text[-3000:]}")
+    raise click.ClickException(f"{_MAX_ATTEMPTS} attempts did not suffice:\n{text[-3000:]}")
+
+
+def outcome(output: Path) -> tuple[dict[str, int], list[str]]:
+    """Return the hash of each image's features and the rejected images; each must be stored once."""
+    catalog = load_catalog(output)
+    features, rejected = catalog.load("features"), catalog.load("rejected")
+    by_path, rejected_paths = hashes(features), sorted(paths_of(rejected))
+    if features.count() != len(by_path) or len(set(rejected_paths)) != len(rejected_paths):
+        raise click.ClickException(f"{output} holds rows more than once")
+    return by_path, rejected_paths
+
+
+def prepare(images: Path, size: int, folder: Path, params: dict[str, object]) -> tuple[Expected, float]:
+    """Make the images, run the day before and, undisturbed, today.
+
+    Returns:
+        What may be seen, and the seconds that today's run takes.
+    """
+    chosen = folder / "images"
+    n = sample_images(images, size, folder / "all")
+    paths = sorted((folder / "all").rglob("*.jpg"))
+    random.shuffle(paths)
+    for path in paths[: max(2, int(n * _DAMAGED))]:
+        os.truncate(path, path.stat().st_size // 2)
+    random.shuffle(paths)
+    gone, new = set(paths[: int(n * _GONE)]), set(paths[-int(n * _NEW) :])
+    today, before = set(paths) - gone, set(paths) - new
+
+    def show(shown: set[Path]) -> None:
+        for path in paths:
+            link = chosen / path.relative_to(folder / "all")
+            link.parent.mkdir(parents=True, exist_ok=True)
+            if path in shown and not link.exists():
+                os.link(path, link)
+            elif path not in shown:
+                link.unlink(missing_ok=True)
+
+    show(before)
+    kedro_run({**params, "output_path": folder / "before"}, _DEFAULT_PIPELINE)
+    show(today)
+    began = time.monotonic()
+    kedro_run({**params, "output_path": folder / "today"}, _DEFAULT_PIPELINE)
+    seconds = time.monotonic() - began
+    (features_before, rejected_before), (features, rejected) = map(
+        outcome, (folder / "before", folder / "today")
+    )
+    return (
+        Expected(
+            features_before | features,
+            sorted({*rejected_before, *rejected}),
+            [sorted(features_before), sorted(features)],
+        ),
+        seconds,
+    )
+
+
+@click.command(help=__doc__)
+@click.option("--images", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
+@click.option("--weights", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True)
+@click.option("--weights-digest", help="Only for weights of your own.")
+@click.option("--models", type=click.Path(path_type=Path), help="Where a compiled model may be.")
+@click.option("--runs", default=30, show_default=True)
+@click.option("--size", default=1500, show_default=True, help="Images; a third of them is gone in the end.")
+@click.option("--chunk", default=200, show_default=True, help="Images in a chunk.")
+@click.option("--seed", default=0, show_default=True)
+@click.option("--output", type=click.Path(path_type=Path), default=Path("benchmarks/results/kill_test.json"))
+def main(
+    images: Path,
+    weights: Path,
+    weights_digest: str | None,
+    models: Path | None,
+    runs: int,
+    size: int,
+    chunk: int,
+    seed: int,
+    output: Path,
+) -> None:
+    """Kill, repeat, compare."""
+    random.seed(seed)
+    folder = Path(tempfile.mkdtemp(prefix="kill-test-"))
+    params: dict[str, object] = {
+        "images_path": folder / "images",
+        "weights_path": weights.absolute(),
+        "models_path": (models or folder / "models").absolute(),
+        "featurization.images_per_chunk": chunk,
+        "featurization.images_per_task": 25,
+        **({"weights_digest": weights_digest} if weights_digest else {}),
+    }
+    session = create_session({"spark.master": "local[1]", "spark.ui.enabled": False})
+    expected, seconds = prepare(images, size, folder, params)
+    undisturbed = outcome(folder / "today")
+    (folder / "expected.json").write_text(json.dumps(asdict(expected)))
+    click.echo(
+        f"{len(undisturbed[0]):,} images with features, {len(undisturbed[1])} rejected; {seconds:.1f} s"
+    )
+    (folder / "output.txt").write_text(str(folder / "today"))
+    with (folder / "reader.log").open("wb") as log:
+        reader = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.kill_test.reader", str(folder)],
+            cwd=PROJECT,
+            stdout=log,
+            stderr=log,
+        )
+    results = []
+    problems: list[str] = []
+    try:
+        for i in range(runs):
+            place = folder / f"run {i}"
+            if i % 2:
+                shutil.copytree(folder / "before", place)
+            (folder / "output.txt").write_text(str(place))
+            # The first hits for certain: with the reader at work, runs are slower than the undisturbed one.
+            moments = [0.9 * seconds, 1.3 * seconds][: random.choice((1, 2))]
+            plan = [(random.uniform(0, latest), random.choice(_TARGETS)) for latest in moments]
+            kills, attempts = run_until_done({**params, "output_path": place}, plan, folder / f"run {i}.log")
+            same = outcome(place) == undisturbed
+            if not same:
+                problems.append(f"run {i} ended with other rows than the undisturbed run")
+            killed = ", ".join(f"{kill.target} at {kill.after:.1f} s ({kill.during})" for kill in kills)
+            click.echo(
+                f"run {i:2}: {'day before' if i % 2 else 'empty':10} killed: {killed or 'ended before'}; "
+                f"attempts: {', '.join(attempts)}; {'same' if same else 'OTHER'} features"
+            )
+            results.append({"kills": [asdict(kill) for kill in kills], "attempts": attempts, "same": same})
+    finally:
+        (folder / "output.txt").unlink()
+        code = reader.wait()
+        session.stop()
+    notes = [json.loads(line) for line in (folder / "reader.jsonl").read_text().splitlines()]
+    looks = {
+        ended: sum(note["ended"] == ended for note in notes)
+        for ended in ("seen", "nothing yet", "removed", "wrong")
+    }
+    problems += [
+        f"{note['output']}, {note['dataset']}: {note['complaint']}" for note in notes if note["complaint"]
+    ]
+    if code:
+        problems.append(f"the reader ended with {code}: {(folder / 'reader.log').read_text()[-2000:]}")
+    click.echo(f"The reader's looks: {looks}")
+    write_results(output, {"runs": results, "looks": looks, "problems": problems})
+    if problems:
+        raise click.ClickException("\n".join([*problems, f"The outputs are left in {folder}"]))
+    shutil.rmtree(folder)
+    click.echo(
+        f"{runs} runs killed and repeated: features equal to an undisturbed run's, nothing half-written seen"
+    )
+
+
+if __name__ == "__main__":
+    main()
