@@ -24,7 +24,9 @@ $(STAMP): requirements.lock pyproject.toml
 	@command -v $(PYTHON) > /dev/null || { echo "This project needs Python 3.11: install it, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 1; }
 	@echo "Installing the locked dependencies into $(VENV): some 3 GB, minutes"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	@# The lock is complete. With dependencies, pip would look for newer releases of those that are asked for with an extra.
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock
+	$(BIN)/python -m pip check
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@echo "Keeping Spark's classes ready for Java, so that each run starts faster: half a minute"
 	@$(BIN)/python -m fruits_bigdata.class_archive || echo "It failed, and nothing else needs it: Spark starts as ever"
