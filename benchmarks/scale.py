@@ -25,7 +25,6 @@ from pyspark.sql import functions as f
 from benchmarks.runs import PROJECT, write_results
 from fruits_bigdata.datasets.published_table_dataset import PublishedTableDataset
 from fruits_bigdata.image_folder import ImageFolder
-from fruits_bigdata.linalg.moments import Moments
 from fruits_bigdata.linalg.pca import PcaModel
 from fruits_bigdata.pipelines.comparison import compare_with_stores
 from fruits_bigdata.pipelines.export.nodes import ExportParameters, check_export, flatten_scores
@@ -93,7 +92,7 @@ def model() -> PcaModel:
     ones = np.ones(N_FEATURES)
     components = np.eye(_COMPONENTS, N_FEATURES)
     ratios = np.full(_COMPONENTS, 1 / _COMPONENTS)
-    return PcaModel(ones, ones, components, ratios, ratios, Moments.zero(N_FEATURES), "f")
+    return PcaModel(ones, ones, components, ratios, ratios, _COMPONENTS, "f")
 
 
 @click.command(help=__doc__)

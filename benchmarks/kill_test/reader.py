@@ -47,7 +47,7 @@ class Expected:
     def complaint(self, name: str, found: Any) -> str | None:
         """Return what is wrong with a dataset that was loaded; None if nothing is."""
         if name == "pca_model":
-            return self._number(found.moments.n)
+            return self._number(found.summary.moments.n)
         if name == "metrics":
             return self._number(found["counts"]["features"])
         if name == "features":

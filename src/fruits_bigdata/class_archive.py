@@ -100,7 +100,7 @@ def _train(base: Path, top: Path) -> None:
         listing = PublishedTableDataset(filepath=f"{folder}/images", schema="IMAGES_SCHEMA")
         store = AppendOnlyStoreDataset(filepath=f"{folder}/features", schema="FEATURES_SCHEMA")
         rejected = AppendOnlyStoreDataset(filepath=f"{folder}/rejected", schema="REJECTED_SCHEMA")
-        scores = PublishedTableDataset(filepath=f"{folder}/pca", schema="PCA_SCHEMA")
+        scores = PublishedTableDataset(filepath=f"{folder}/pca", schema="PCA_SCHEMA", may_be_missing=True)
         csv = PublishedTableDataset(
             filepath=f"{folder}/csv",
             file_format="csv",
@@ -127,10 +127,10 @@ def _train(base: Path, top: Path) -> None:
             outcomes = new.repartition(4).mapInArrow(featurize, from_arrow_schema(FEATURES_SCHEMA)).persist()
             outcomes.count()
             store.save(outcomes.coalesce(2))
-        moments, coverage = pca.compute_moments(store.load(), images, None)
+        summary = pca.summarize_features(store.load(), images, None)
         parameters = pca.PcaParameters(n_components=2, solver="moments", scale="none")
-        model = pca.fit_pca_model(moments, coverage, store.load(), rejected.load(), images, parameters)
-        scores.save(pca.project_features(store.load(), images, model))
+        model, _ = pca.fit_pca_model(summary, store.load(), rejected.load(), images, None, parameters)
+        scores.save(pca.project_features(store.load(), images, model, scores.load()))
         csv.save(
             export.flatten_scores(scores.load(), model, export.ExportParameters(rows_per_csv_file=1_000))
         )

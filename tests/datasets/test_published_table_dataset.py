@@ -8,6 +8,7 @@ from kedro.io.core import Version
 from pyspark.sql import SparkSession
 
 from fruits_bigdata.datasets.published_table_dataset import PublishedTableDataset
+from fruits_bigdata.table_source import source_of, with_source
 
 FIRST = "2026-11-23T01.02.03.004Z"
 SECOND = "2026-11-24T01.02.03.004Z"
@@ -102,6 +103,51 @@ def test_the_catalog_hands_over_the_run_id(tmp_path: Path, spark: SparkSession) 
     entry = {"type": kind, "filepath": f"{tmp_path}/t"}
     DataCatalog.from_config({"t": entry}, save_version=FIRST).save("t", spark.range(3))
     assert [path.name for path in (tmp_path / "t").iterdir()] == ["version=20261123T010203004Z"]
+
+
+def test_a_table_made_from_the_same_is_not_published_again(tmp_path: Path, spark: SparkSession) -> None:
+    root = tmp_path / "t"
+    rows = with_source(spark.range(3), "made from é")
+    table(root, FIRST).save(rows)
+    assert source_of(table(root).load()) == "made from é"
+    # What a run leaves that dies while it writes goes all the same.
+    (root / "version=20991231T000000000Z").mkdir()
+    table(root, SECOND).save(table(root).load())
+    assert [path.name for path in root.iterdir()] == ["version=20261123T010203004Z"]
+    table(root, SECOND).save(with_source(spark.range(5), "made from more"))
+    assert [path.name for path in root.iterdir()] == ["version=20261124T010203004Z"]
+    assert source_of(table(root).load()) == "made from more"
+    assert pd.read_parquet(root)["id"].nunique() == 5
+    # A table that says nothing of itself is published each time.
+    table(root, "2026-11-25T01.02.03.004Z").save(spark.range(4))
+    assert source_of(table(root).load()) is None
+    assert table(root).load().count() == 4
+
+
+@pytest.mark.parametrize("damage", ["removed", "cut off", "added"])
+def test_a_table_whose_files_have_changed_is_published_again(
+    tmp_path: Path, spark: SparkSession, damage: str
+) -> None:
+    root = tmp_path / "t"
+    rows = with_source(spark.range(100).repartition(2), "the same")
+    table(root, FIRST).save(rows)
+    file = next(root.glob("version=*/*.parquet"))
+    match damage:
+        case "removed":
+            file.unlink()
+        case "cut off":
+            file.write_bytes(file.read_bytes()[:-1])
+        case "added":
+            file.with_name("part-9.parquet").write_bytes(file.read_bytes())
+    table(root, SECOND).save(rows)
+    assert [path.name for path in root.iterdir()] == ["version=20261124T010203004Z"]
+    assert table(root).load().count() == 100
+    assert source_of(table(root).load()) == "the same"
+
+
+def test_before_anything_is_published_a_table_may_be_empty(tmp_path: Path, spark: SparkSession) -> None:
+    seen = table(tmp_path / "t", schema="PCA_SCHEMA", may_be_missing=True).load()
+    assert (seen.columns, seen.count(), source_of(seen)) == (["path", "label", "pca"], 0, None)
 
 
 def test_nothing_published_says_what_to_run(tmp_path: Path) -> None:

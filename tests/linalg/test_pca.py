@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,16 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
 from fruits_bigdata.linalg.moments import Moments
-from fruits_bigdata.linalg.pca import PcaError, PcaModel, fit_pca
+from fruits_bigdata.linalg.pca import (
+    PcaError,
+    PcaModel,
+    drift,
+    explained_variance_ratio,
+    fit_pca,
+    reconstruction_error,
+)
+from fruits_bigdata.linalg.sample import FeatureSample
+from fruits_bigdata.linalg.summary import FeatureSummary
 
 
 @pytest.fixture(scope="module")
@@ -46,16 +56,20 @@ def test_the_largest_loading_of_each_component_is_positive(rows: np.ndarray) -> 
 
 
 def test_numpy_alone_reads_the_file(rows: np.ndarray, tmp_path: Path) -> None:
-    model = fit_pca(Moments.of(rows), 3, scale="std", featurizer="abc")
+    names = [str(i) for i in range(len(rows))]
+    summary = FeatureSummary(Moments.of(rows), FeatureSample.of(names, names, rows))
+    fitted = fit_pca(summary.moments, 3, scale="std", featurizer="abc")
+    model = replace(fitted, summary=summary)
     model.save(tmp_path / "model.npz")
     with np.load(tmp_path / "model.npz", allow_pickle=False) as arrays:
         assert arrays["components"].shape == (3, 40)
         assert {"mean", "explained_variance", "explained_variance_ratio", "moments_gram"} <= set(arrays)
     back = PcaModel.load(tmp_path / "model.npz")
     assert back.featurizer == "abc"
-    assert back.moments.n == 300
-    np.testing.assert_array_equal(back.moments.sum, model.moments.sum)
-    np.testing.assert_array_equal(back.moments.gram, model.moments.gram)
+    assert back.n_samples_ == 300
+    assert back.summary is not None
+    np.testing.assert_array_equal(back.summary.moments.sum, summary.moments.sum)
+    np.testing.assert_array_equal(back.summary.moments.gram, summary.moments.gram)
     np.testing.assert_array_equal(back.explained_variance_, model.explained_variance_)
     np.testing.assert_array_equal(back.explained_variance_ratio_, model.explained_variance_ratio_)
     np.testing.assert_array_equal(back.transform(rows), model.transform(rows))
@@ -102,3 +116,62 @@ def test_a_share_that_is_reached_exactly_is_not_exceeded() -> None:
 def test_no_variance_is_negative(rows: np.ndarray) -> None:
     twice = np.hstack([rows, rows])
     assert (fit_pca(Moments.of(twice), 80).explained_variance_ >= 0).all()
+
+
+@pytest.mark.parametrize("scale", ["none", "std"])
+def test_the_way_back_from_scores_is_scikit_learns(rows: np.ndarray, scale: str) -> None:
+    model = fit_pca(Moments.of(rows), 7, scale=scale)  # type: ignore[arg-type]
+    scaled = (rows.astype(np.float64) - model.mean_) / model.scale_
+    theirs = PCA(7, svd_solver="full").fit(scaled)
+    expected = theirs.inverse_transform(theirs.transform(scaled)) * model.scale_ + model.mean_
+    np.testing.assert_allclose(model.inverse_transform(model.transform(rows)), expected, atol=1e-9)
+    assert model.n_features_in_ == 40
+
+
+@pytest.mark.parametrize("scale", ["none", "std"])
+def test_what_a_model_keeps_of_other_rows_is_what_its_scores_give_back(rows: np.ndarray, scale: str) -> None:
+    model = fit_pca(Moments.of(rows[:100]), 4, scale=scale)  # type: ignore[arg-type]
+    others = rows[100:] + 0.3
+    moments = Moments.of(others)
+    missed = (others - model.inverse_transform(model.transform(others))) / model.scale_
+    variance = (others / model.scale_).var(axis=0).sum()
+    # Divisors n and n - 1 cancel out.
+    error = (missed**2).sum(axis=1).mean() / variance
+    assert reconstruction_error(model, moments) == pytest.approx(error, rel=1e-4)
+    scores = model.transform(others)
+    expected = scores.var(axis=0) / variance
+    np.testing.assert_allclose(explained_variance_ratio(model, moments), expected, rtol=1e-4)
+
+
+def test_a_model_has_not_drifted_from_its_own_rows(rows: np.ndarray) -> None:
+    model = fit_pca(Moments.of(rows), 5, scale="std")
+    moments = Moments.of(rows)
+    assert drift(model, moments) == pytest.approx(0, abs=1e-12)
+    np.testing.assert_allclose(
+        explained_variance_ratio(model, moments), model.explained_variance_ratio_, atol=1e-12
+    )
+    assert reconstruction_error(model, moments) == pytest.approx(1 - model.explained_variance_ratio_.sum())
+
+
+def test_drift_is_what_better_axes_would_keep_more(rows: np.ndarray) -> None:
+    model = fit_pca(Moments.of(rows[:60]), 5)
+    theirs = PCA(5, svd_solver="full").fit(rows.astype(np.float64))
+    kept = 1 - reconstruction_error(model, Moments.of(rows))
+    expected = 1 - kept / theirs.explained_variance_ratio_.sum()
+    assert drift(model, Moments.of(rows)) == pytest.approx(expected, rel=1e-9)
+    assert expected > 0.001
+    # A mean that moves away off the axes counts too.
+    away = np.linalg.svd(model.components_)[2][-1]
+    assert drift(model, Moments.of(rows + 5 * away)) > expected + 0.1
+
+
+def test_a_name_changes_whenever_the_scores_would(rows: np.ndarray) -> None:
+    model = fit_pca(Moments.of(rows), 5, featurizer="a")
+    assert fit_pca(Moments.of(rows), 5, featurizer="a").name == model.name
+    others = [
+        fit_pca(Moments.of(rows), 4, featurizer="a"),
+        fit_pca(Moments.of(rows), 5, featurizer="b"),
+        fit_pca(Moments.of(rows), 5, scale="std", featurizer="a"),
+        replace(model, mean_=model.mean_ + 1e-12),
+    ]
+    assert model.name not in {other.name for other in others}

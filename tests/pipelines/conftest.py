@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from fruits_bigdata.schemas import IMAGES_SCHEMA, N_FEATURES
+from fruits_bigdata.schemas import IMAGES_SCHEMA, N_FEATURES, PCA_SCHEMA
+from fruits_bigdata.spark_session import empty_table
 
 N_IMAGES = 80
 
@@ -35,3 +36,9 @@ def features(spark: SparkSession, matrix: np.ndarray) -> DataFrame:
 @pytest.fixture(scope="session")
 def images(features: DataFrame) -> DataFrame:
     return features.select(IMAGES_SCHEMA.names)
+
+
+@pytest.fixture(scope="session")
+def no_scores(spark: SparkSession) -> DataFrame:
+    """What is published before the first run."""
+    return empty_table(spark, PCA_SCHEMA)

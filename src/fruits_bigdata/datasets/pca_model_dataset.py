@@ -13,14 +13,22 @@ class PcaModelDataset(AbstractDataset[PcaModel, PcaModel | None]):
 
     Args:
         filepath: The file: a local path or an `s3://` address.
+        record: The folder that keeps each model that ever made an output, as `<name>.npz`, without the
+            summary of the features; None keeps none.
         may_be_missing: Load None, rather than fail, as long as there is no model.
         metadata: Ignored by Kedro; read by plugins.
     """
 
     def __init__(
-        self, *, filepath: str, may_be_missing: bool = False, metadata: dict[str, Any] | None = None
+        self,
+        *,
+        filepath: str,
+        record: str | None = None,
+        may_be_missing: bool = False,
+        metadata: dict[str, Any] | None = None,
     ) -> None:
         self._filepath = filepath
+        self._record = record
         self._may_be_missing = may_be_missing
         self.metadata = metadata
 
@@ -41,7 +49,13 @@ class PcaModelDataset(AbstractDataset[PcaModel, PcaModel | None]):
             return PcaModel.load(file)
 
     def save(self, data: PcaModel) -> None:
-        """Replace the model."""
+        """Replace the model; first, the new one is put on record."""
+        if self._record is not None:
+            recorded = f"{self._record}/{data.name}.npz"
+            fs, path = open_location(recorded)
+            if not fs.exists(path):
+                with whole_file(recorded) as file:
+                    data.for_the_record().save(file)
         with whole_file(self._filepath) as file:
             data.save(file)
 

@@ -1,13 +1,18 @@
 """Exact principal component analysis from moments, with scikit-learn's names and conventions."""
 
-from dataclasses import dataclass
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from os import PathLike
-from typing import IO, Literal
+from typing import IO, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fruits_bigdata.linalg.moments import Moments
+from fruits_bigdata.linalg.sample import FeatureSample
+from fruits_bigdata.linalg.summary import Coverage, FeatureSummary
 
 Scale = Literal["none", "std"]
 
@@ -16,22 +21,9 @@ class PcaError(ValueError):
     """The data do not have the principal components that were asked for."""
 
 
-@dataclass(frozen=True)
-class Coverage:
-    """Which rows of a store moments were summed over, so that a later fit adds the others to them.
-
-    Attributes:
-        files: Names of the data files.
-        left_out: A fingerprint of the rows in them that were not summed, since they did not count.
-    """
-
-    files: frozenset[str] = frozenset()
-    left_out: str = ""
-
-
 @dataclass(frozen=True, eq=False)
 class PcaModel:
-    """A fitted PCA.
+    """A fitted PCA, and what is known of the features that are there now.
 
     Attributes:
         mean_: Mean of the features, float64, shape (d,).
@@ -39,9 +31,11 @@ class PcaModel:
         components_: Orthonormal rows, by falling variance, float64, shape (k, d).
         explained_variance_: Variance of each score (divisor n - 1), float64, shape (k,).
         explained_variance_ratio_: Its share of the total variance, float64, shape (k,).
-        moments: What the model was made from.
+        n_samples_: Number of images that the model was fitted to.
         featurizer: Fingerprint of the features that it is for.
-        coverage: What the moments were summed over.
+        fitted_with: The parameters of the fit, in words of the caller's.
+        summary: Of all current features, those that came after the fit too; None in a model that is kept for
+            the record.
     """
 
     mean_: NDArray[np.float64]
@@ -49,19 +43,40 @@ class PcaModel:
     components_: NDArray[np.float64]
     explained_variance_: NDArray[np.float64]
     explained_variance_ratio_: NDArray[np.float64]
-    moments: Moments
+    n_samples_: int
     featurizer: str
-    coverage: Coverage = Coverage()
+    fitted_with: str = ""
+    summary: FeatureSummary | None = None
 
     @property
     def n_components_(self) -> int:
         """Number of components, k."""
         return len(self.components_)
 
+    @property
+    def n_features_in_(self) -> int:
+        """Number of features, d."""
+        return int(self.mean_.size)
+
+    @property
+    def name(self) -> str:
+        """Twelve hexadecimal digits that change whenever the scores would."""
+        parts = (self.mean_, self.scale_, self.components_, np.array(self.featurizer))
+        return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()[:12]
+
     def transform(self, features: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return the centred scores of `features`, shape (n, d), as float64, shape (n, k)."""
         scores: NDArray[np.float64] = ((features - self.mean_) / self.scale_) @ self.components_.T
         return scores
+
+    def inverse_transform(self, scores: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return the features that `scores`, shape (n, k), stand for, as float64, shape (n, d)."""
+        features: NDArray[np.float64] = (scores @ self.components_) * self.scale_ + self.mean_
+        return features
+
+    def for_the_record(self) -> "PcaModel":
+        """Return the model alone, without the summary of today's features."""
+        return replace(self, summary=None)
 
     def save(self, file: str | PathLike[str] | IO[bytes]) -> None:
         """Write the model as an `.npz` of plain arrays."""
@@ -72,12 +87,10 @@ class PcaModel:
             components=self.components_,
             explained_variance=self.explained_variance_,
             explained_variance_ratio=self.explained_variance_ratio_,
-            moments_n=self.moments.n,
-            moments_sum=self.moments.sum,
-            moments_gram=self.moments.gram,
+            n_samples=self.n_samples_,
             featurizer=self.featurizer,
-            covered_files=np.array(sorted(self.coverage.files), dtype=np.str_),
-            covered_left_out=self.coverage.left_out,
+            fitted_with=self.fitted_with,
+            **(_to_arrays(self.summary) if self.summary is not None else {}),
         )
 
     @classmethod
@@ -90,15 +103,33 @@ class PcaModel:
                 components_=arrays["components"],
                 explained_variance_=arrays["explained_variance"],
                 explained_variance_ratio_=arrays["explained_variance_ratio"],
-                moments=Moments(int(arrays["moments_n"]), arrays["moments_sum"], arrays["moments_gram"]),
+                n_samples_=int(arrays["n_samples"]),
                 featurizer=str(arrays["featurizer"]),
-                # A model of before there was a coverage has none.
-                coverage=Coverage(
-                    frozenset(arrays["covered_files"].tolist()), str(arrays["covered_left_out"])
-                )
-                if "covered_files" in arrays
-                else Coverage(),
+                fitted_with=str(arrays["fitted_with"]),
+                summary=_from_arrays(arrays) if "moments_n" in arrays else None,
             )
+
+
+def _to_arrays(summary: FeatureSummary) -> dict[str, Any]:
+    return {
+        "moments_n": summary.moments.n,
+        "moments_sum": summary.moments.sum,
+        "moments_gram": summary.moments.gram,
+        "covered_files": np.array(sorted(summary.coverage.files), dtype=np.str_),
+        "covered_left_out": summary.coverage.left_out,
+        # An array of strings would give each the room of the longest.
+        "sample_images": json.dumps([summary.sample.paths, summary.sample.labels]),
+        "sample_features": summary.sample.features,
+    }
+
+
+def _from_arrays(arrays: Mapping[str, Any]) -> FeatureSummary:
+    paths, labels = json.loads(str(arrays["sample_images"]))
+    return FeatureSummary(
+        Moments(int(arrays["moments_n"]), arrays["moments_sum"], arrays["moments_gram"]),
+        FeatureSample(tuple(paths), tuple(labels), arrays["sample_features"]),
+        Coverage(frozenset(arrays["covered_files"].tolist()), str(arrays["covered_left_out"])),
+    )
 
 
 def fit_pca(
@@ -122,18 +153,14 @@ def fit_pca(
     n, d = moments.n, moments.sum.size
     check_n_components(n_components, d)
     whole = n_components >= 1
-    if n == 0:
-        raise PcaError("No image has features")
-    if n < 2 or (whole and n_components > n):
+    if n and (n < 2 or (whole and n_components > n)):
         raise PcaError(
             f"n_components={n_components} needs at least {max(2, int(n_components))} images with features, "
             f"and there are {n}: add images or lower pca.n_components"
         )
+    _check_variance(moments)
     covariance = moments.covariance
     total = float(np.trace(covariance))
-    # Moments carry rounding errors of some n eps times the mean square; less than that is no variance.
-    if total <= 1e-12 * float(np.trace(moments.gram)) / n:
-        raise PcaError(f"The features of all {n} images are equal: they have no variance to explain")
     deviations = np.ones(d)
     if scale == "std":
         variances = np.diag(covariance)
@@ -153,9 +180,66 @@ def fit_pca(
         components_=fix_signs(eigenvectors[:, ::-1].T[:k]),
         explained_variance_=variances[:k],
         explained_variance_ratio_=ratios[:k],
-        moments=moments,
+        n_samples_=n,
         featurizer=featurizer,
     )
+
+
+def explained_variance_ratio(model: PcaModel, moments: Moments) -> NDArray[np.float64]:
+    """Return the share of the variance of the rows that `moments` sum up which each axis keeps, shape (k,).
+
+    The variance is that of the rows divided by the model's scale. For the rows that the model was fitted to,
+    these are its own `explained_variance_ratio_`.
+    """
+    covariance = _scaled_covariance(model, moments)
+    kept: NDArray[np.float64] = np.einsum("kd,kd->k", model.components_ @ covariance, model.components_)
+    kept /= np.trace(covariance)
+    return kept
+
+
+def reconstruction_error(model: PcaModel, moments: Moments) -> float:
+    """Return the mean squared distance between rows and what their scores stand for, as a share of variance.
+
+    Distances are between rows divided by the model's scale. Unlike the explained variance, the figure also
+    counts how far the rows' mean has moved away from the model's, as far as the axes do not follow it.
+    """
+    covariance = _scaled_covariance(model, moments)
+    moved = (moments.mean - model.mean_) / model.scale_
+    missed = moved - (moved @ model.components_.T) @ model.components_
+    # The covariance has the divisor n - 1.
+    offset = float(missed @ missed) * moments.n / (moments.n - 1)
+    return 1.0 - float(explained_variance_ratio(model, moments).sum()) + offset / float(np.trace(covariance))
+
+
+def drift(model: PcaModel, moments: Moments) -> float:
+    """Return how much less a model keeps of the rows that `moments` sum up than the best axes would.
+
+    Returns:
+        1 - (1 - `reconstruction_error`) / (share of variance that the best k axes explain), in the model's
+        scale: 0 for a model that was fitted to these rows.
+
+    Raises:
+        PcaError: There are no rows, or they have no variance.
+    """
+    _check_variance(moments)
+    covariance = _scaled_covariance(model, moments)
+    eigenvalues = np.linalg.eigvalsh(covariance)[::-1]
+    best = float(eigenvalues[: model.n_components_].sum() / np.trace(covariance))
+    return max(0.0, 1.0 - (1.0 - reconstruction_error(model, moments)) / best)
+
+
+def _check_variance(moments: Moments) -> None:
+    if moments.n == 0:
+        raise PcaError("No image has features")
+    # Moments carry rounding errors of some n eps times the mean square; less than that is no variance.
+    noise = 1e-12 * float(np.trace(moments.gram)) / moments.n
+    if moments.n == 1 or float(np.trace(moments.covariance)) <= noise:
+        raise PcaError(f"The features of all {moments.n} images are equal: they have no variance to explain")
+
+
+def _scaled_covariance(model: PcaModel, moments: Moments) -> NDArray[np.float64]:
+    covariance: NDArray[np.float64] = moments.covariance / np.outer(model.scale_, model.scale_)
+    return covariance
 
 
 def check_n_components(n_components: int | float, n_features: int) -> None:

@@ -9,6 +9,7 @@ from fruits_bigdata.linalg.moments import Moments
 from fruits_bigdata.linalg.pca import PcaModel, fit_pca
 from fruits_bigdata.pipelines.export.nodes import ExportError, ExportParameters, check_export, flatten_scores
 from fruits_bigdata.pipelines.pca.nodes import project_features
+from fruits_bigdata.table_source import source_of, with_source
 
 PARAMETERS = ExportParameters(rows_per_csv_file=1_000)
 
@@ -19,8 +20,8 @@ def pca_model(matrix: np.ndarray) -> PcaModel:
 
 
 @pytest.fixture(scope="module")
-def pca(features: DataFrame, images: DataFrame, pca_model: PcaModel) -> DataFrame:
-    return project_features(features, images, pca_model).persist()
+def pca(features: DataFrame, images: DataFrame, pca_model: PcaModel, no_scores: DataFrame) -> DataFrame:
+    return project_features(features, images, pca_model, no_scores).persist()
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +45,21 @@ def test_many_rows_are_spread_over_files_that_follow_each_other(pca: DataFrame, 
     paths = list(chain.from_iterable(parts))
     assert len(paths) == 80
     assert paths == sorted(paths)
+
+
+def test_the_csv_is_known_by_what_it_is_made_from(
+    pca: DataFrame, pca_model: PcaModel, flat: DataFrame
+) -> None:
+    assert source_of(flat) is None
+    known = with_source(pca, "these rows")
+    in_one, in_many = (
+        source_of(flatten_scores(known, pca_model, ExportParameters(rows_per_csv_file=n)))
+        for n in (1_000, 30)
+    )
+    assert in_one is not None
+    assert in_one != in_many
+    assert source_of(flatten_scores(known, pca_model, PARAMETERS)) == in_one
+    assert source_of(flatten_scores(with_source(pca, "others"), pca_model, PARAMETERS)) != in_one
 
 
 def test_tables_that_agree_pass(

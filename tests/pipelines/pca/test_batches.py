@@ -3,7 +3,9 @@ import pyarrow as pa
 import pytest
 
 from fruits_bigdata.linalg.moments import Moments
-from fruits_bigdata.pipelines.pca.batches import project_batches, sum_moments
+from fruits_bigdata.linalg.sample import FeatureSample
+from fruits_bigdata.linalg.summary import FeatureSummary
+from fruits_bigdata.pipelines.pca.batches import project_batches, summarize, summary_of_row
 from fruits_bigdata.schemas import PCA_SCHEMA
 
 
@@ -14,18 +16,26 @@ def batch(matrix: np.ndarray) -> pa.RecordBatch:
     return pa.RecordBatch.from_pydict(columns, schema=schema)
 
 
+def summary_of(*batches: pa.RecordBatch) -> FeatureSummary:
+    (row,) = summarize(batches, 1.0)
+    return summary_of_row([column[0].as_py() for column in row.columns])
+
+
 @pytest.mark.parametrize("cut", [0, 1, 33])
-def test_moments_of_a_partition_do_not_depend_on_its_batches(matrix: np.ndarray, cut: int) -> None:
-    (row,) = sum_moments([batch(matrix[:cut]), batch(matrix[cut:])])
-    moments = Moments.from_bytes(row.column("moments")[0].as_py())
+def test_the_summary_of_a_partition_does_not_depend_on_its_batches(matrix: np.ndarray, cut: int) -> None:
+    summary = summary_of(batch(matrix).slice(0, cut), batch(matrix).slice(cut))
     expected = Moments.of(matrix)
-    assert moments.n == expected.n
-    np.testing.assert_allclose(moments.gram, expected.gram, rtol=1e-13)
+    assert summary.moments.n == expected.n
+    np.testing.assert_allclose(summary.moments.gram, expected.gram, rtol=1e-13)
+    sample = FeatureSample.of([f"{i}.jpg" for i in range(80)], ["a"] * 80, matrix)
+    assert (summary.sample.paths, summary.sample.labels) == (sample.paths, sample.labels)
+    np.testing.assert_array_equal(summary.sample.features, sample.features)
 
 
-def test_an_empty_partition_has_moments_of_nothing() -> None:
-    (row,) = sum_moments([])
-    assert Moments.from_bytes(row.column("moments")[0].as_py()).n == 0
+def test_an_empty_partition_has_a_summary_of_nothing() -> None:
+    nothing = summary_of()
+    assert nothing.moments.n == 0
+    assert nothing.sample.features.shape == (0, 1280)
 
 
 def test_a_slice_of_a_batch_is_projected_as_its_own_rows(matrix: np.ndarray) -> None:

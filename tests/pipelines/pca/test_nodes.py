@@ -11,27 +11,52 @@ from pyspark.sql.functions import concat, lit
 from sklearn.decomposition import PCA
 
 from fruits_bigdata.linalg.moments import Moments
-from fruits_bigdata.linalg.pca import Coverage, PcaError, PcaModel, fit_pca
+from fruits_bigdata.linalg.pca import PcaError, PcaModel, fit_pca
+from fruits_bigdata.linalg.sample import FeatureSample
+from fruits_bigdata.linalg.summary import FeatureSummary
 from fruits_bigdata.pipelines.pca import nodes
-from fruits_bigdata.pipelines.pca.nodes import PcaParameters, compute_moments, fit_pca_model, project_features
+from fruits_bigdata.pipelines.pca.nodes import (
+    PcaParameters,
+    fit_pca_model,
+    project_features,
+    summarize_features,
+)
+from fruits_bigdata.table_source import source_of, without_source
 
 PARAMETERS = PcaParameters(n_components=20, solver="moments", scale="none")
 
 
 @pytest.fixture(scope="module")
-def moments(features: DataFrame, images: DataFrame) -> Moments:
-    return compute_moments(features, images, None)[0]
+def summary(features: DataFrame, images: DataFrame) -> FeatureSummary:
+    return summarize_features(features, images, None)
 
 
 @pytest.fixture(scope="module")
-def pca_model(moments: Moments, features: DataFrame, images: DataFrame) -> PcaModel:
-    return fit(moments, features, images)
+def pca_model(summary: FeatureSummary, features: DataFrame, images: DataFrame) -> PcaModel:
+    return fit(summary, features, images)
 
 
-def fit(moments: Moments, features: DataFrame, images: DataFrame, **changes: object) -> PcaModel:
+def fit(
+    summary: FeatureSummary,
+    features: DataFrame,
+    images: DataFrame,
+    before: PcaModel | None = None,
+    **changes: object,
+) -> PcaModel:
     """Fit with other parameters."""
+    return fit_with_report(summary, features, images, before, **changes)[0]
+
+
+def fit_with_report(
+    summary: FeatureSummary,
+    features: DataFrame,
+    images: DataFrame,
+    before: PcaModel | None,
+    **changes: object,
+) -> tuple[PcaModel, dict[str, object]]:
     parameters = PARAMETERS.model_copy(update=changes)
-    return fit_pca_model(moments, Coverage(), features, features.limit(0), images, parameters)
+    rejected = features.limit(0).withColumn("reason", lit(""))
+    return fit_pca_model(summary, features, rejected, images, before, parameters)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +64,8 @@ def scikit_learn(matrix: np.ndarray) -> PCA:
     return PCA(20, svd_solver="full").fit(matrix.astype(np.float64))
 
 
-def test_moments_are_those_of_all_partitions(moments: Moments, matrix: np.ndarray) -> None:
+def test_moments_are_those_of_all_partitions(summary: FeatureSummary, matrix: np.ndarray) -> None:
+    moments = summary.moments
     assert moments.n == len(matrix)
     np.testing.assert_allclose(moments.sum, matrix.astype(np.float64).sum(axis=0), rtol=1e-12)
     expected = matrix.T.astype(np.float64) @ matrix.astype(np.float64)
@@ -47,22 +73,22 @@ def test_moments_are_those_of_all_partitions(moments: Moments, matrix: np.ndarra
 
 
 def test_only_current_rows_count(features: DataFrame, images: DataFrame, matrix: np.ndarray) -> None:
-    some, _ = compute_moments(features, images.where("label = 'class 2'"), None)
+    some = summarize_features(features, images.where("label = 'class 2'"), None).moments
     assert some.n == 20
     np.testing.assert_allclose(some.sum, matrix[2::4].astype(np.float64).sum(axis=0), rtol=1e-12)
 
 
 def test_no_features_have_no_moments(features: DataFrame, images: DataFrame) -> None:
-    nothing, _ = compute_moments(features, images.limit(0), None)
-    assert nothing.n == 0
+    nothing = summarize_features(features, images.limit(0), None)
+    assert nothing.moments.n == 0
     none, no_image = features.limit(0), images.limit(0)
     with pytest.raises(PcaError, match=r"^No image has features$"):
-        fit_pca_model(nothing, Coverage(), none, no_image.withColumn("reason", lit("")), no_image, PARAMETERS)
+        fit_pca_model(nothing, none, no_image.withColumn("reason", lit("")), no_image, None, PARAMETERS)
     rejected = images.withColumn("reason", concat(lit("damaged: "), "path"))
     with pytest.raises(
         PcaError, match=r"No image has features\. Rejected: 80 damaged \(such as 'class 0/000"
     ):
-        fit_pca_model(nothing, Coverage(), none, rejected, images, PARAMETERS)
+        fit_pca_model(nothing, none, rejected, images, None, PARAMETERS)
 
 
 def test_the_model_equals_scikit_learns(pca_model: PcaModel, scikit_learn: PCA) -> None:
@@ -74,16 +100,16 @@ def test_the_model_equals_scikit_learns(pca_model: PcaModel, scikit_learn: PCA) 
 
 
 def test_a_share_of_the_variance(
-    moments: Moments, features: DataFrame, images: DataFrame, matrix: np.ndarray
+    summary: FeatureSummary, features: DataFrame, images: DataFrame, matrix: np.ndarray
 ) -> None:
-    model = fit(moments, features, images, n_components=0.9)
+    model = fit(summary, features, images, n_components=0.9)
     assert model.n_components_ == PCA(0.9, svd_solver="full").fit(matrix.astype(np.float64)).n_components_
 
 
 def test_solver_spark_ml_is_spark_mls_own(
-    moments: Moments, features: DataFrame, images: DataFrame, pca_model: PcaModel
+    summary: FeatureSummary, features: DataFrame, images: DataFrame, pca_model: PcaModel
 ) -> None:
-    model = fit(moments, features, images, solver="spark_ml")
+    model = fit(summary, features, images, solver="spark_ml")
     vectors = features.select(array_to_vector("features").alias("v"))
     theirs = SPARK_ML_PCA(k=20, inputCol="v", outputCol="p").fit(vectors)
     np.testing.assert_allclose(
@@ -94,9 +120,9 @@ def test_solver_spark_ml_is_spark_mls_own(
     np.testing.assert_allclose(model.explained_variance_, pca_model.explained_variance_, rtol=1e-8)
 
 
-def test_solver_spark_ml_scales_too(moments: Moments, features: DataFrame, images: DataFrame) -> None:
-    ours = fit(moments, features, images, scale="std")
-    theirs = fit(moments, features, images, scale="std", solver="spark_ml")
+def test_solver_spark_ml_scales_too(summary: FeatureSummary, features: DataFrame, images: DataFrame) -> None:
+    ours = fit(summary, features, images, scale="std")
+    theirs = fit(summary, features, images, scale="std", solver="spark_ml")
     np.testing.assert_allclose(ours.explained_variance_ratio_, theirs.explained_variance_ratio_, atol=1e-8)
 
 
@@ -104,14 +130,15 @@ def test_solver_spark_ml_scales_too(moments: Moments, features: DataFrame, image
 def test_scores_are_centred_and_equal_the_models_own(
     features: DataFrame,
     images: DataFrame,
-    moments: Moments,
+    summary: FeatureSummary,
+    no_scores: DataFrame,
     scikit_learn: PCA,
     matrix: np.ndarray,
     scale: str,
 ) -> None:
-    model = fit(moments, features, images, scale=scale)
+    model = fit(summary, features, images, scale=scale)
     assert (model.scale_ == 1).all() == (scale == "none")
-    pca = project_features(features, images, model)
+    pca = project_features(features, images, model, no_scores)
     assert pca.dtypes == [("path", "string"), ("label", "string"), ("pca", "array<float>")]
     rows = sorted(pca.collect(), key=lambda row: row["path"].rsplit("/")[-1])
     scores = np.array([row["pca"] for row in rows])
@@ -121,8 +148,10 @@ def test_scores_are_centred_and_equal_the_models_own(
         np.testing.assert_allclose(scores, scikit_learn.transform(matrix.astype(np.float64)), atol=1e-4)
 
 
-def test_only_current_rows_are_projected(features: DataFrame, images: DataFrame, pca_model: PcaModel) -> None:
-    pca = project_features(features, images.where("label = 'class 3'"), pca_model)
+def test_only_current_rows_are_projected(
+    features: DataFrame, images: DataFrame, pca_model: PcaModel, no_scores: DataFrame
+) -> None:
+    pca = project_features(features, images.where("label = 'class 3'"), pca_model, no_scores)
     assert {row["label"] for row in pca.collect()} == {"class 3"}
     assert pca.count() == 20
 
@@ -136,6 +165,8 @@ def test_only_current_rows_are_projected(features: DataFrame, images: DataFrame,
         {"n_components": 0},
         {"n_components": 1281},
         {"k": 3},
+        {"refit": "sometimes"},
+        {"refit_tolerance": 2},
     ],
 )
 def test_a_wrong_parameter_is_refused(wrong: dict[str, object]) -> None:
@@ -157,13 +188,13 @@ def store(features: DataFrame, tmp_path: Path) -> Callable[[str], DataFrame]:
 def rows_summed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Note how many rows each summing takes."""
     seen: list[int] = []
-    original = nodes._sum
+    original = nodes._summarize
 
-    def count(rows: DataFrame) -> Moments:
+    def count(rows: DataFrame) -> FeatureSummary:
         seen.append(rows.count())
         return original(rows)
 
-    monkeypatch.setattr(nodes, "_sum", count)
+    monkeypatch.setattr(nodes, "_summarize", count)
     return seen
 
 
@@ -172,22 +203,24 @@ def test_only_the_rows_of_new_files_are_added_to_the_moments_before(
 ) -> None:
     summed = rows_summed(monkeypatch)
     stored = store("label in ('class 0', 'class 1')")
-    model = fitted(stored, images, None)
-    assert model.moments.n == 40
+    before = summarized(stored, images, None)
+    assert before.moments.n == 40
     # Nothing new.
-    moments, coverage = compute_moments(stored, images, model)
-    assert (moments, coverage) == (model.moments, model.coverage)
+    assert summarized(stored, images, before) is before
     store("label = 'class 2'")
     grown = store("label = 'class 3'")
-    model = fitted(grown, images, model)
+    after = summarized(grown, images, before)
     assert summed == [40, 40]
-    np.testing.assert_allclose(model.moments.gram, Moments.of(matrix).gram, rtol=1e-12)
-    assert len(model.coverage.files) == 3
+    np.testing.assert_allclose(after.moments.gram, Moments.of(matrix).gram, rtol=1e-12)
+    paths = [f"class {i % 4}/{i:03d}.jpg" for i in range(80)]
+    assert after.sample.paths == FeatureSample.of(paths, paths, matrix).paths
+    assert len(after.coverage.files) == 3
 
 
-def fitted(features: DataFrame, images: DataFrame, before: PcaModel | None) -> PcaModel:
-    moments, coverage = compute_moments(features, images, before)
-    return replace(fit_pca(moments, 5, featurizer="f1"), coverage=coverage)
+def summarized(features: DataFrame, images: DataFrame, before: FeatureSummary | None) -> FeatureSummary:
+    """Summarize with the model of a run before whose summary was `before`."""
+    model = None if before is None else replace(fit_pca(before.moments, 5, featurizer="f1"), summary=before)
+    return summarize_features(features, images, model)
 
 
 def test_after_a_change_a_removal_or_a_compaction_all_rows_are_summed_anew(
@@ -198,23 +231,126 @@ def test_after_a_change_a_removal_or_a_compaction_all_rows_are_summed_anew(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stored = store("true")
-    model = fitted(stored, images, None)
+    before = summarized(stored, images, None)
     summed = rows_summed(monkeypatch)
     fewer = images.where("path != 'class 0/000.jpg'")
-    model = fitted(stored, fewer, model)
+    before = summarized(stored, fewer, before)
     assert summed == [79]
     # The same row is stale as before.
-    model = fitted(stored, fewer, model)
+    before = summarized(stored, fewer, before)
     assert summed == [79]
     # Another one.
-    fitted(stored, images.where("path != 'class 1/001.jpg'"), model)
+    summarized(stored, images.where("path != 'class 1/001.jpg'"), before)
     assert summed == [79, 79]
     features.write.parquet(f"{tmp_path}/compacted")
-    fitted(features.sparkSession.read.parquet(f"{tmp_path}/compacted"), images, model)
+    summarized(features.sparkSession.read.parquet(f"{tmp_path}/compacted"), images, before)
     assert summed == [79, 79, 80]
 
 
-def test_without_files_all_rows_are_summed(features: DataFrame, images: DataFrame) -> None:
-    model = replace(fit_pca(Moments.of(np.eye(1280)), 5), coverage=Coverage(frozenset(), "0 0"))
+def test_without_files_all_rows_are_summed(
+    features: DataFrame, images: DataFrame, summary: FeatureSummary
+) -> None:
     in_memory = features.sparkSession.createDataFrame(features.collect(), features.schema)
-    assert compute_moments(in_memory, images, model)[0].n == 80
+    doubled = replace(summary, moments=summary.moments + summary.moments)
+    assert summarized(in_memory, images, doubled).moments.n == 80
+
+
+@pytest.fixture(scope="module")
+def shifted(features: DataFrame) -> DataFrame:
+    """The features of other fruit: the order of the values is another, and so are the best axes."""
+    return features.selectExpr(
+        "path", "label", "length", "modified", "featurizer", "reverse(features) features"
+    )
+
+
+def test_axes_are_kept_while_they_are_nearly_the_best(
+    summary: FeatureSummary, features: DataFrame, images: DataFrame, shifted: DataFrame
+) -> None:
+    some = summarize_features(features, images.where("label != 'class 3'"), None)
+    before = fit(some, features, images)
+    grown, report = fit_with_report(summary, features, images, before, refit_tolerance=1.0)
+    assert grown.name == before.name == report["model"]
+    assert report["refitted"] is False
+    assert 0 < float(str(report["drift"])) < 1
+    assert grown.summary is summary
+    assert grown.n_samples_ == 60
+    # What drifts further than the tolerance is fitted anew.
+    anew, report = fit_with_report(summary, features, images, before, refit_tolerance=0.0)
+    assert report["refitted"] is True
+    assert (report["model"], report["model_before"]) == (anew.name, before.name)
+    np.testing.assert_array_equal(anew.components_, fit(summary, features, images).components_)
+    other = summarize_features(shifted, images, None)
+    assert fit(other, shifted, images, before).name != before.name
+    # Unless it is never to be.
+    kept, report = fit_with_report(other, shifted, images, before, refit="never")
+    assert kept.name == before.name
+    assert float(str(report["drift"])) > 0.1
+
+
+def test_refit_always_fits_anew(summary: FeatureSummary, features: DataFrame, images: DataFrame) -> None:
+    some = summarize_features(features, images.where("label != 'class 3'"), None)
+    before = fit(some, features, images)
+    anew = fit(summary, features, images, before, refit="always", refit_tolerance=1.0)
+    np.testing.assert_array_equal(anew.components_, fit(summary, features, images).components_)
+
+
+@pytest.mark.parametrize("changes", [{"n_components": 5}, {"scale": "std"}])
+def test_axes_that_were_not_asked_for_are_not_kept(
+    pca_model: PcaModel,
+    summary: FeatureSummary,
+    features: DataFrame,
+    images: DataFrame,
+    changes: dict[str, object],
+) -> None:
+    anew = fit(summary, features, images, pca_model, **changes)
+    assert anew.name != pca_model.name
+    with pytest.raises(
+        PcaError, match=r"refit=never keeps the axes of the model .*give the same, or pca.refit"
+    ):
+        fit(summary, features, images, pca_model, refit="never", **changes)
+
+
+def test_axes_of_other_features_are_not_kept(
+    pca_model: PcaModel, summary: FeatureSummary, features: DataFrame, images: DataFrame
+) -> None:
+    others = features.withColumn("featurizer", lit("f2"))
+    anew = fit(summary, others, images, pca_model)
+    assert anew.featurizer == "f2"
+    with pytest.raises(PcaError, match=r"to features of f1, and this run asks for .* has features of f2"):
+        fit(summary, others, images, pca_model, refit="never")
+
+
+def test_scores_of_the_same_model_are_kept_and_only_new_rows_projected(
+    store: Callable[[str], DataFrame],
+    images: DataFrame,
+    no_scores: DataFrame,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    projected: list[int] = []
+    original = nodes._project
+
+    def count(rows: DataFrame, model: PcaModel) -> DataFrame:
+        projected.append(rows.count())
+        return original(rows, model)
+
+    monkeypatch.setattr(nodes, "_project", count)
+    stored = store("label in ('class 0', 'class 1')")
+    model = fit(summarize_features(stored, images, None), stored, images)
+    first = project_features(stored, images, model, no_scores)
+    assert project_features(stored, images, model, first) is first
+    grown = store("label in ('class 2', 'class 3')")
+    model = fit(summarize_features(grown, images, model), grown, images, model, refit="never")
+    second = project_features(grown, images, model, first)
+    assert projected == [40, 40]
+    assert source_of(second) != source_of(first)
+    alone = {row["path"]: row["pca"] for row in project_features(grown, images, model, no_scores).collect()}
+    assert {row["path"]: row["pca"] for row in second.collect()} == alone
+    assert second.count() == 80
+    # Another model's scores, or those of other rows, are no use.
+    projected.clear()
+    project_features(grown, images, fit(model.summary, grown, images, n_components=5), second)  # type: ignore[arg-type]
+    fewer = images.where("path != 'class 0/000.jpg'")
+    less = replace(model, summary=summarize_features(grown, fewer, model))
+    assert project_features(grown, fewer, less, second).count() == 79
+    project_features(grown, images, model, without_source(second))
+    assert projected == [80, 79, 80]

@@ -11,6 +11,7 @@ from pyspark.sql import functions as f
 from fruits_bigdata.linalg.pca import PcaModel
 from fruits_bigdata.pipelines.current import select_current
 from fruits_bigdata.schemas import LABEL, PATH, PCA, pca_column_names
+from fruits_bigdata.table_source import source_of, with_source
 
 logger = logging.getLogger(__name__)
 
@@ -37,9 +38,10 @@ def flatten_scores(pca: DataFrame, pca_model: PcaModel, parameters: ExportParame
     scores = [f.col(PCA)[i].alias(name) for i, name in enumerate(names)]
     n_files = -(-pca.count() // parameters.rows_per_csv_file)
     flat = pca.select(PATH, LABEL, *scores)
-    if n_files == 1:
-        return flat.coalesce(1).sortWithinPartitions(PATH)
-    return flat.repartitionByRange(n_files, PATH).sortWithinPartitions(PATH)
+    parts = flat.coalesce(1) if n_files == 1 else flat.repartitionByRange(n_files, PATH)
+    table = parts.sortWithinPartitions(PATH)
+    source = source_of(pca)
+    return table if source is None else with_source(table, f"{parameters.model_dump_json()} of {source}")
 
 
 def check_export(

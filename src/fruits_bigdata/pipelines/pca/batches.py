@@ -1,24 +1,53 @@
 """What the workers of the PCA do with a batch of features: Arrow in, numpy inside, Arrow out."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from fruits_bigdata.linalg.moments import Moments
+from fruits_bigdata.linalg.sample import FeatureSample
+from fruits_bigdata.linalg.summary import FeatureSummary
 from fruits_bigdata.schemas import FEATURES, LABEL, N_FEATURES, PATH, PCA_SCHEMA
 
-PARTIAL = "moments"
-PARTIAL_SCHEMA = pa.schema({PARTIAL: pa.binary()})
+# A summary as a row.
+SUMMARY_SCHEMA = pa.schema(
+    {
+        "moments": pa.binary(),
+        "paths": pa.list_(pa.string()),
+        "labels": pa.list_(pa.string()),
+        "features": pa.binary(),
+    }
+)
 
 
-def sum_moments(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Yield one row, the moments of the `features` of all `batches`."""
-    total = Moments.zero(N_FEATURES)
+def summarize(batches: Iterable[pa.RecordBatch], share: float) -> Iterator[pa.RecordBatch]:
+    """Yield one row of `SUMMARY_SCHEMA` for all `batches`, which hold `path`, `label` and `features`.
+
+    Args:
+        batches: The rows.
+        share: As in `FeatureSample.of`.
+    """
+    total = FeatureSummary.empty(N_FEATURES)
     for batch in batches:
-        total += Moments.of(_matrix(batch))
-    yield pa.RecordBatch.from_pydict({PARTIAL: [total.to_bytes()]}, schema=PARTIAL_SCHEMA)
+        matrix = _matrix(batch)
+        paths, labels = batch.column(PATH).to_pylist(), batch.column(LABEL).to_pylist()
+        total += FeatureSummary(Moments.of(matrix), FeatureSample.of(paths, labels, matrix, share))
+    sample = total.sample
+    row = (total.moments.to_bytes(), sample.paths, sample.labels, sample.features.tobytes())
+    yield pa.RecordBatch.from_arrays(
+        [pa.array([value], field.type) for value, field in zip(row, SUMMARY_SCHEMA, strict=True)],
+        schema=SUMMARY_SCHEMA,
+    )
+
+
+def summary_of_row(row: Sequence[Any]) -> FeatureSummary:
+    """Return the summary that a row of `SUMMARY_SCHEMA` holds."""
+    moments, paths, labels, features = row
+    matrix = np.frombuffer(features, np.float32).reshape(-1, N_FEATURES)
+    return FeatureSummary(Moments.from_bytes(moments), FeatureSample(tuple(paths), tuple(labels), matrix))
 
 
 def project_batches(

@@ -1,34 +1,29 @@
 """Nodes of the PCA pipeline."""
 
+import json
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from functools import reduce
+from functools import partial, reduce
 from typing import Any, Literal
 
-import numpy as np
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pyspark.sql import DataFrame
 from pyspark.sql.functions import col
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from fruits_bigdata.linalg.moments import Moments
-from fruits_bigdata.linalg.pca import (
-    Coverage,
-    PcaError,
-    PcaModel,
-    Scale,
-    check_n_components,
-    fit_pca,
-    fix_signs,
-)
+from fruits_bigdata.linalg.pca import PcaError, PcaModel, Scale, check_n_components, drift, fit_pca
+from fruits_bigdata.linalg.sample import share_for
+from fruits_bigdata.linalg.summary import Coverage, FeatureSummary
 from fruits_bigdata.pipelines.current import fingerprint_stale, select_current
-from fruits_bigdata.pipelines.pca.batches import PARTIAL_SCHEMA, project_batches, sum_moments
+from fruits_bigdata.pipelines.pca.batches import SUMMARY_SCHEMA, project_batches, summarize, summary_of_row
+from fruits_bigdata.pipelines.pca.spark_ml import with_spark_ml
 from fruits_bigdata.pipelines.rejections import count_rejections, describe_rejections
-from fruits_bigdata.schemas import FEATURES, FEATURIZER, LABEL, N_FEATURES, PATH, PCA, PCA_SCHEMA
+from fruits_bigdata.schemas import FEATURES, FEATURIZER, LABEL, N_FEATURES, PATH, PCA_SCHEMA
+from fruits_bigdata.table_source import source_of, with_source
 
-# A partial is 13 MB; so many of them fit the driver's spark.driver.maxResultSize.
+# A partial summary is 13 MB; so many of them fit the driver's spark.driver.maxResultSize.
 _MAX_PARTIALS = 32
 
 logger = logging.getLogger(__name__)
@@ -41,6 +36,9 @@ class PcaParameters(BaseModel):
         n_components: A number of components or a share of the variance, as in scikit-learn.
         solver: "moments", or "spark_ml" for Spark ML's own components, for comparison.
         scale: "std" divides each feature by its standard deviation.
+        refit: "auto" keeps the axes of the model before while the drift is within `refit_tolerance`, "always"
+            fits anew, "never" keeps them whatever the drift.
+        refit_tolerance: The largest drift (see `linalg.pca.drift`) with which "auto" keeps the axes.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -48,6 +46,8 @@ class PcaParameters(BaseModel):
     n_components: int | float
     solver: Literal["moments", "spark_ml"]
     scale: Scale
+    refit: Literal["auto", "always", "never"] = "auto"
+    refit_tolerance: float = Field(default=0.01, ge=0, le=1)
 
     @field_validator("n_components")
     @classmethod
@@ -55,120 +55,188 @@ class PcaParameters(BaseModel):
         check_n_components(n_components, N_FEATURES)
         return n_components
 
+    @property
+    def of_the_axes(self) -> str:
+        """The parameters that the axes depend on, as JSON."""
+        return self.model_dump_json(include={"n_components", "solver", "scale"})
 
-def compute_moments(
-    features: DataFrame, images: DataFrame, pca_model: PcaModel | None
-) -> tuple[Moments, Coverage]:
-    """Sum up count, sum and Gram matrix of the current features, partition by partition.
+
+def summarize_features(features: DataFrame, images: DataFrame, pca_model: PcaModel | None) -> FeatureSummary:
+    """Sum up the current features: count, sum, Gram matrix and a sample, partition by partition.
 
     Args:
         features: The store.
         images: The listing.
-        pca_model: The model of the run before. If the files that its moments cover are all there, with the
-            same rows in them that do not count, only the rows of other files are added to them.
-
-    Returns:
-        The moments, and what they cover.
+        pca_model: The model of the run before. If the files that its summary covers are all there, with the
+            same rows in them that do not count, only the rows of other files are added to it.
     """
     coverage = Coverage(
         frozenset(map(_file_name, features.inputFiles())), fingerprint_stale(features, images)
     )
-    before = None if pca_model is None else pca_model.coverage
-    if (
-        not before
-        or not before.files
-        or not before.files <= coverage.files
-        or before.left_out != coverage.left_out
-    ):
-        return _sum(select_current(features, images)), coverage
-    assert pca_model is not None
-    added = coverage.files - before.files
-    if not added:
-        logger.info("The moments of the model before cover all %s rows", f"{pca_model.moments.n:,}")
-        return pca_model.moments, coverage
-    rows = features.where(col("_metadata.file_name").isin(sorted(added)))
-    moments = _sum(rows)
-    logger.info("Added %s rows to the moments of %s", f"{moments.n:,}", f"{pca_model.moments.n:,}")
-    return pca_model.moments + moments, coverage
+    before = None if pca_model is None else pca_model.summary
+    if before is None or not coverage.extends(before.coverage):
+        return replace(_summarize(select_current(features, images)), coverage=coverage)
+    if coverage == before.coverage:
+        logger.info("The moments of the run before cover all %s rows", f"{before.moments.n:,}")
+        return before
+    added = _summarize(_rows_of(features, coverage.files - before.coverage.files))
+    logger.info("Added %s rows to the moments of %s", f"{added.moments.n:,}", f"{before.moments.n:,}")
+    return replace(before + added, coverage=coverage)
+
+
+def fit_pca_model(
+    feature_summary: FeatureSummary,
+    features: DataFrame,
+    rejected: DataFrame,
+    images: DataFrame,
+    pca_model: PcaModel | None,
+    parameters: PcaParameters,
+) -> tuple[PcaModel, dict[str, Any]]:
+    """Fit the PCA of the current features, or keep the axes of the model before.
+
+    Args:
+        feature_summary: Of the current features.
+        features: The store.
+        rejected: The rejected images, for the error that names their reasons.
+        images: The listing.
+        pca_model: The model of the run before.
+        parameters: Of this run.
+
+    Returns:
+        The model, with the summary of the current features, and for the report: its `model` name, whether it
+        was `refitted`, the model before, the `drift` of that model's axes and the tolerance.
+
+    Raises:
+        PcaError: Fewer images than components, or no variance; if images were rejected, it says why. Or the
+            axes are never to be refitted and are not those that the parameters ask for.
+    """
+    stored = features.select(FEATURIZER).first()
+    featurizer = "" if stored is None else stored[FEATURIZER]
+    asked = (parameters.of_the_axes, featurizer)
+    are_asked_for = pca_model is not None and (pca_model.fitted_with, pca_model.featurizer) == asked
+    if pca_model is not None and not are_asked_for and parameters.refit == "never":
+        raise PcaError(
+            f"pca.refit=never keeps the axes of the model {pca_model.name}, which was fitted with "
+            f"{pca_model.fitted_with} to features of {pca_model.featurizer}, and this run asks for "
+            f"{asked[0]} and has features of {featurizer}: give the same, or pca.refit=auto"
+        )
+    moved = None
+    try:
+        if pca_model is not None and are_asked_for:
+            moved = drift(pca_model, feature_summary.moments)
+        if pca_model is not None and moved is not None and _are_kept(moved, parameters):
+            model = pca_model
+        else:
+            model = _fit(feature_summary, features, images, featurizer, parameters)
+    except PcaError as error:
+        rejections = count_rejections(select_current(rejected, images))
+        why = f". Rejected: {describe_rejections(rejections)}" if rejections else ""
+        raise PcaError(f"{error}{why}") from error
+    model = replace(model, summary=feature_summary)
+    fit = {
+        "model": model.name,
+        "refitted": pca_model is None or model.name != pca_model.name,
+        "model_before": None if pca_model is None else pca_model.name,
+        "drift": moved,
+        "tolerance": parameters.refit_tolerance,
+    }
+    logger.info("%s", _describe_fit(model, fit, parameters))
+    return model, fit
+
+
+def project_features(
+    features: DataFrame, images: DataFrame, pca_model: PcaModel, pca: DataFrame
+) -> DataFrame:
+    """Project the current features onto the components: rows of `schemas.PCA_SCHEMA`, centred scores.
+
+    Args:
+        features: The store.
+        images: The listing.
+        pca_model: The model.
+        pca: The scores that are published. Those of the same model are kept, and only rows of files that are
+            new to them are projected.
+    """
+    if pca_model.summary is None or not pca_model.summary.coverage.files:
+        return _project(select_current(features, images), pca_model)
+    coverage = pca_model.summary.coverage
+    source = _to_source(pca_model.name, coverage)
+    seen = source_of(pca)
+    if seen == source:
+        return pca
+    model_seen, coverage_seen = _from_source(seen)
+    if model_seen == pca_model.name and coverage.extends(coverage_seen):
+        added = _rows_of(features, coverage.files - coverage_seen.files)
+        return with_source(pca.unionByName(_project(added, pca_model)), source)
+    return with_source(_project(select_current(features, images), pca_model), source)
 
 
 def _file_name(url: str) -> str:
     return url.rsplit("/", 1)[-1]
 
 
-def _sum(rows: DataFrame) -> Moments:
-    rows = rows.select(FEATURES).coalesce(_MAX_PARTIALS)
-    partials = rows.mapInArrow(sum_moments, from_arrow_schema(PARTIAL_SCHEMA)).toLocalIterator(
-        prefetchPartitions=True
-    )
-    return reduce(Moments.__add__, (Moments.from_bytes(row[0]) for row in partials), Moments.zero(N_FEATURES))
+def _rows_of(features: DataFrame, files: frozenset[str]) -> DataFrame:
+    return features.where(col("_metadata.file_name").isin(sorted(files)))
 
 
-def fit_pca_model(
-    moments: Moments,
-    coverage: Coverage,
+def _summarize(rows: DataFrame) -> FeatureSummary:
+    n_partials = min(_MAX_PARTIALS, rows.sparkSession.sparkContext.defaultParallelism)
+    worker = partial(summarize, share=share_for(rows.count()))
+    partials = rows.select(PATH, LABEL, FEATURES).coalesce(n_partials)
+    found = partials.mapInArrow(worker, from_arrow_schema(SUMMARY_SCHEMA)).collect()
+    return reduce(FeatureSummary.__add__, map(summary_of_row, found), FeatureSummary.empty(N_FEATURES))
+
+
+def _are_kept(moved: float, parameters: PcaParameters) -> bool:
+    within = parameters.refit == "auto" and moved <= parameters.refit_tolerance
+    return within or parameters.refit == "never"
+
+
+def _fit(
+    feature_summary: FeatureSummary,
     features: DataFrame,
-    rejected: DataFrame,
     images: DataFrame,
+    featurizer: str,
     parameters: PcaParameters,
 ) -> PcaModel:
-    """Fit the PCA of the current features.
-
-    Raises:
-        PcaError: Fewer images than components, or no variance; if images were rejected, it says why.
-    """
-    stored = features.select(FEATURIZER).first()
-    featurizer = "" if stored is None else stored[FEATURIZER]
-    try:
-        model = fit_pca(moments, parameters.n_components, parameters.scale, featurizer)
-    except PcaError as error:
-        rejections = count_rejections(select_current(rejected, images))
-        why = f". Rejected: {describe_rejections(rejections)}" if rejections else ""
-        raise PcaError(f"{error}{why}") from error
+    model = fit_pca(feature_summary.moments, parameters.n_components, parameters.scale, featurizer)
     if parameters.solver == "spark_ml":
-        model = _with_spark_ml(model, select_current(features, images))
-    model = replace(model, coverage=coverage)
-    logger.info(
-        "%d components explain %.2f %% of the variance of %s images (solver: %s)",
-        model.n_components_,
-        100 * model.explained_variance_ratio_.sum(),
-        f"{moments.n:,}",
-        parameters.solver,
+        model = with_spark_ml(model, select_current(features, images))
+    return replace(model, fitted_with=parameters.of_the_axes)
+
+
+def _describe_fit(model: PcaModel, fit: dict[str, Any], parameters: PcaParameters) -> str:
+    assert model.summary is not None
+    n, moved = f"{model.summary.moments.n:,}", fit["drift"]
+    if fit["refitted"] or moved is None:
+        before = "" if moved is None else f"; the axes before had drifted by {moved:.2%}"
+        return (
+            f"{model.n_components_} components explain {model.explained_variance_ratio_.sum():.2%} of the "
+            f"variance of {n} images: model {model.name} (solver: {parameters.solver}){before}"
+        )
+    return (
+        f"Kept the {model.n_components_} axes of model {model.name}, fitted to {model.n_samples_:,} of {n} "
+        f"images: they keep {moved:.2%} less than the best axes would (tolerance "
+        f"{parameters.refit_tolerance:.2%})"
     )
-    return model
 
 
-def project_features(features: DataFrame, images: DataFrame, pca_model: PcaModel) -> DataFrame:
-    """Project the current features onto the components: rows of `schemas.PCA_SCHEMA`, centred scores."""
+def _project(rows: DataFrame, pca_model: PcaModel) -> DataFrame:
     rotation = (pca_model.components_ / pca_model.scale_).T
-    model = features.sparkSession.sparkContext.broadcast((pca_model.mean_, rotation))
+    model = rows.sparkSession.sparkContext.broadcast((pca_model.mean_, rotation))
 
     def project(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         return project_batches(batches, *model.value)
 
-    rows = select_current(features, images).select(PATH, LABEL, FEATURES)
-    return rows.mapInArrow(project, from_arrow_schema(PCA_SCHEMA))
+    return rows.select(PATH, LABEL, FEATURES).mapInArrow(project, from_arrow_schema(PCA_SCHEMA))
 
 
-def _with_spark_ml(model: PcaModel, features: DataFrame) -> PcaModel:
-    """Return `model` with the components and ratios of `pyspark.ml.feature.PCA` on the same features."""
-    from pyspark.ml import feature
-    from pyspark.ml.functions import array_to_vector
-    from pyspark.ml.linalg import Vectors
+def _to_source(model: str, coverage: Coverage) -> str:
+    made_from = {"model": model, "files": sorted(coverage.files), "left_out": coverage.left_out}
+    return json.dumps(made_from)
 
-    vectors = features.select(array_to_vector(col(FEATURES)).alias("vector"))
-    if not np.all(model.scale_ == 1.0):
-        # By the model's own deviations: a StandardScaler would fit them again, in another pass.
-        scaler = feature.ElementwiseProduct(
-            scalingVec=Vectors.dense(1 / model.scale_), inputCol="vector", outputCol="scaled"
-        )
-        vectors = scaler.transform(vectors).select(col("scaled").alias("vector"))
-    fitted: Any = feature.PCA(k=model.n_components_, inputCol="vector", outputCol=PCA).fit(vectors)
-    ratios = fitted.explainedVariance.toArray()
-    total = model.explained_variance_[0] / model.explained_variance_ratio_[0]
-    return replace(
-        model,
-        components_=fix_signs(fitted.pc.toArray().T),
-        explained_variance_=ratios * total,
-        explained_variance_ratio_=ratios,
-    )
+
+def _from_source(source: str | None) -> tuple[str | None, Coverage]:
+    if source is None:
+        return None, Coverage()
+    made_from = json.loads(source)
+    return made_from["model"], Coverage(frozenset(made_from["files"]), made_from["left_out"])

@@ -2,26 +2,31 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from fruits_bigdata.pipelines.pca.nodes import compute_moments, fit_pca_model, project_features
+from fruits_bigdata.pipelines.pca.nodes import fit_pca_model, project_features, summarize_features
 
 
 def create_pipeline() -> Pipeline:
-    """features -> compute_moments -> fit_pca_model -> pca_model -> project_features -> pca"""
+    """features -> summarize_features -> fit_pca_model -> pca_model -> project_features -> pca"""
     return Pipeline(
         [
             Node(
-                compute_moments,
+                summarize_features,
                 ["features", "images", "pca_model_seen"],
-                ["moments", "moments_coverage"],
-                name="compute_moments",
+                "feature_summary",
+                name="summarize_features",
             ),
             Node(
                 fit_pca_model,
-                ["moments", "moments_coverage", "features", "rejected", "images", "params:pca"],
-                "pca_model",
+                ["feature_summary", "features", "rejected", "images", "pca_model_seen", "params:pca"],
+                ["pca_model", "pca_fit"],
                 name="fit_pca_model",
             ),
-            Node(project_features, ["features", "images", "pca_model"], "pca", name="project_features"),
+            Node(
+                project_features,
+                ["features", "images", "pca_model", "pca_seen"],
+                "pca",
+                name="project_features",
+            ),
         ],
         tags=["pca", "spark"],
     )

@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
 
 from fruits_bigdata.linalg.pca import PcaModel
+from fruits_bigdata.linalg.quality import measure_quality
 from fruits_bigdata.pipelines.current import select_current
 from fruits_bigdata.pipelines.rejections import count_rejections, describe_rejections
 from fruits_bigdata.run_statistics import RunStatistics
@@ -32,21 +33,32 @@ _MARKERS = "osD^vP*X"
 _MAX_CLASSES_IN_LEGEND = 40
 
 
+def measure_pca_quality(pca_model: PcaModel) -> dict[str, Any]:
+    """Measure what the scores keep of the current features: see `linalg.quality.measure_quality`."""
+    return {
+        "n_components": pca_model.n_components_,
+        "n_images": pca_model.summary.moments.n if pca_model.summary else None,
+        "featurizer": pca_model.featurizer,
+        "explained_variance": pca_model.explained_variance_.tolist(),
+        **measure_quality(pca_model),
+    }
+
+
 def build_metrics(
     images: DataFrame,
     features: DataFrame,
     rejected: DataFrame,
-    pca_model: PcaModel,
+    pca_fit: Mapping[str, Any],
+    pca_quality: Mapping[str, Any],
     comparison: Mapping[str, int],
     featurization_statistics: Mapping[str, Any],
     export_check: Mapping[str, int],
     run_statistics: RunStatistics,
 ) -> dict[str, Any]:
-    """Gather the run's figures: counts, reasons, times, speed, explained variance, versions."""
+    """Gather the run's figures: counts, reasons, times, speed, what the PCA keeps, versions."""
     rejections = count_rejections(select_current(rejected, images))
     listed = images.agg(f.count("*").alias("images"), f.countDistinct(LABEL).alias("classes")).first()
     assert listed is not None
-    ratios = pca_model.explained_variance_ratio_
     return {
         "counts": {
             "listed": listed["images"],
@@ -59,14 +71,7 @@ def build_metrics(
         "found": dict(comparison),
         "run": run_statistics.as_dict(),
         "featurization": dict(featurization_statistics),
-        "pca": {
-            "n_components": pca_model.n_components_,
-            "n_images": pca_model.moments.n,
-            "explained_variance": pca_model.explained_variance_.tolist(),
-            "explained_variance_ratio": ratios.tolist(),
-            "explained_variance_ratio_sum": float(ratios.sum()),
-            "featurizer": pca_model.featurizer,
-        },
+        "pca": {**pca_fit, **pca_quality},
         "versions": {
             "python": platform.python_version(),
             "spark": images.sparkSession.version,
@@ -106,9 +111,9 @@ def check_rejected_share(
         )
 
 
-def plot_explained_variance(pca_model: PcaModel) -> Any:
+def plot_explained_variance(pca_quality: Mapping[str, Any]) -> Any:
     """Draw the variance that each component explains, and all up to it: a matplotlib.figure.Figure."""
-    ratios = 100 * pca_model.explained_variance_ratio_
+    ratios = 100 * np.array(pca_quality["explained_variance_ratio"])
     numbers = np.arange(1, len(ratios) + 1)
     figure = _figure(9, 5)
     axes = figure.subplots()
@@ -123,11 +128,11 @@ def plot_explained_variance(pca_model: PcaModel) -> Any:
     return figure
 
 
-def plot_components(pca: DataFrame, pca_model: PcaModel) -> Any:
+def plot_components(pca: DataFrame, pca_quality: Mapping[str, Any]) -> Any:
     """Draw the images on the plane of the first two components, by class: a matplotlib.figure.Figure."""
-    ratios = 100 * pca_model.explained_variance_ratio_
+    ratios = 100 * np.array(pca_quality["explained_variance_ratio"])
     n = pca.count()
-    second = f.col(PCA)[1] if pca_model.n_components_ > 1 else f.lit(0.0)
+    second = f.col(PCA)[1] if len(ratios) > 1 else f.lit(0.0)
     points = pca.select(LABEL, f.col(PCA)[0].alias("pc1"), second.alias("pc2"))
     if n > _MAX_POINTS:
         points = points.orderBy(f.xxhash64("pc1", "pc2")).limit(_MAX_POINTS)

@@ -5,25 +5,29 @@ from kedro.pipeline import Node, Pipeline
 from fruits_bigdata.pipelines.reporting.nodes import (
     build_metrics,
     check_rejected_share,
+    measure_pca_quality,
     plot_components,
     plot_explained_variance,
 )
 
 
 def create_pipeline() -> Pipeline:
-    """features, rejected, pca_model, statistics -> build_metrics -> metrics
-    pca_model -> plot_explained_variance; pca -> plot_components
+    """pca_model -> measure_pca_quality -> pca_quality
+    features, rejected, pca_fit, pca_quality, statistics -> build_metrics -> metrics
+    pca_quality -> plot_explained_variance; pca, pca_quality -> plot_components
     metrics -> check_rejected_share, which may fail the run
     """
     return Pipeline(
         [
+            Node(measure_pca_quality, "pca_model", "pca_quality", name="measure_pca_quality"),
             Node(
                 build_metrics,
                 [
                     "images",
                     "features",
                     "rejected",
-                    "pca_model",
+                    "pca_fit",
+                    "pca_quality",
                     "comparison",
                     "featurization_statistics",
                     "export_check",
@@ -35,7 +39,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 plot_explained_variance,
-                "pca_model",
+                "pca_quality",
                 "explained_variance_plot",
                 name="plot_explained_variance",
             ),
@@ -46,7 +50,11 @@ def create_pipeline() -> Pipeline:
                 name="check_rejected_share",
             ),
             Node(
-                plot_components, ["pca", "pca_model"], "components_plot", name="plot_components", tags="spark"
+                plot_components,
+                ["pca", "pca_quality"],
+                "components_plot",
+                name="plot_components",
+                tags="spark",
             ),
         ],
         tags="reporting",
