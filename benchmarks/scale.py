@@ -7,7 +7,6 @@ CSV and its check: each part's seconds, and the largest memory of the driver and
 """
 
 import json
-import re
 import shutil
 import tempfile
 import time
@@ -22,6 +21,7 @@ import yaml
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
+from benchmarks.processes import peak_memory_mb
 from benchmarks.runs import PROJECT, write_results
 from fruits_bigdata.datasets.published_table_dataset import PublishedTableDataset
 from fruits_bigdata.image_folder import ImageFolder
@@ -37,13 +37,6 @@ from fruits_bigdata.vision.engine import CompiledModel
 _FILES_PER_FOLDER = 20_000
 _CHUNKS = 200
 _COMPONENTS = 50
-
-
-def peak_memory_mb(pid: int | str) -> float:
-    """Return the largest resident size of a process so far (Linux only)."""
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    assert found is not None
-    return int(found[1]) / 1e3
 
 
 def make_files(folder: Path, rows: int) -> None:

@@ -23,6 +23,7 @@ from pathlib import Path
 import click
 
 from benchmarks.kill_test.reader import Expected, hashes, load_catalog, paths_of
+from benchmarks.processes import process_tree
 from benchmarks.runs import PROJECT, kedro_run, sample_images, write_results
 from fruits_bigdata.spark_session import create_session
 
@@ -40,28 +41,6 @@ class Kill:
     target: str
     after: float
     during: str
-
-
-def process_tree(pid: int) -> dict[int, str]:
-    """Return the processes below `pid` with their command lines."""
-    children: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            except OSError:
-                continue
-            children.setdefault(parent, []).append(int(entry.name))
-    found: dict[int, str] = {}
-    below = children.get(pid, [])
-    while below:
-        process = below.pop()
-        try:
-            found[process] = Path(f"/proc/{process}/cmdline").read_text().replace("\0", " ")
-        except OSError:
-            continue
-        below += children.get(process, [])
-    return found
 
 
 def find(target: str, driver: int) -> int | None:

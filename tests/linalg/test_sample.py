@@ -49,6 +49,14 @@ def test_a_share_of_the_hashes_holds_the_sample_and_little_more() -> None:
     assert share_for(0) == share_for(10) == 1.0
 
 
+def test_only_what_there_is_room_for_is_looked_at_in_what_is_added() -> None:
+    before, whole = sample(range(200)), sample(range(N))
+    added = sample(range(200, N), before.share)
+    assert (before + added).paths == whole.paths
+    assert 0 < len(added.paths) < 40
+    assert sample(range(30)).share == 1.0
+
+
 def test_nothing_has_an_empty_sample() -> None:
     nothing = sample(range(0)) + FeatureSample.empty(2)
     assert nothing.paths == ()

@@ -53,6 +53,13 @@ class FeatureSample:
         chosen = order[hashes[order] < np.uint64(share * _HASHES)]
         return cls(tuple(paths[i] for i in chosen), tuple(labels[i] for i in chosen), features[chosen])
 
+    @property
+    def share(self) -> float:
+        """The lowest share of all hashes that can hold an image which this sample still has room for."""
+        if len(self.paths) < SAMPLE_SIZE:
+            return 1.0
+        return (_hash(self.paths[-1]) + 1) / _HASHES
+
     def __add__(self, other: "FeatureSample") -> "FeatureSample":
         if not other.paths:
             return self

@@ -190,9 +190,9 @@ def rows_summed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     seen: list[int] = []
     original = nodes._summarize
 
-    def count(rows: DataFrame) -> FeatureSummary:
+    def count(rows: DataFrame, share: float) -> FeatureSummary:
         seen.append(rows.count())
-        return original(rows)
+        return original(rows, share)
 
     monkeypatch.setattr(nodes, "_summarize", count)
     return seen

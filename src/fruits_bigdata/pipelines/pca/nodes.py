@@ -75,11 +75,12 @@ def summarize_features(features: DataFrame, images: DataFrame, pca_model: PcaMod
     )
     before = None if pca_model is None else pca_model.summary
     if before is None or not coverage.extends(before.coverage):
-        return replace(_summarize(select_current(features, images)), coverage=coverage)
+        rows = select_current(features, images)
+        return replace(_summarize(rows, share_for(rows.count())), coverage=coverage)
     if coverage == before.coverage:
         logger.info("The moments of the run before cover all %s rows", f"{before.moments.n:,}")
         return before
-    added = _summarize(_rows_of(features, coverage.files - before.coverage.files))
+    added = _summarize(_rows_of(features, coverage.files - before.coverage.files), before.sample.share)
     logger.info("Added %s rows to the moments of %s", f"{added.moments.n:,}", f"{before.moments.n:,}")
     return replace(before + added, coverage=coverage)
 
@@ -178,9 +179,9 @@ def _rows_of(features: DataFrame, files: frozenset[str]) -> DataFrame:
     return features.where(col("_metadata.file_name").isin(sorted(files)))
 
 
-def _summarize(rows: DataFrame) -> FeatureSummary:
+def _summarize(rows: DataFrame, share: float) -> FeatureSummary:
     n_partials = min(_MAX_PARTIALS, rows.sparkSession.sparkContext.defaultParallelism)
-    worker = partial(summarize, share=share_for(rows.count()))
+    worker = partial(summarize, share=share)
     partials = rows.select(PATH, LABEL, FEATURES).coalesce(n_partials)
     found = partials.mapInArrow(worker, from_arrow_schema(SUMMARY_SCHEMA)).collect()
     return reduce(FeatureSummary.__add__, map(summary_of_row, found), FeatureSummary.empty(N_FEATURES))

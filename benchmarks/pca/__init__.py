@@ -1,0 +1,1 @@
+"""The PCA against Spark ML's and scikit-learn's, and what its numbers keep."""
