@@ -36,8 +36,7 @@ images: $(STAMP) ## Draw the sample images, unless they are there
 	@$(BIN)/python -m fruits_bigdata.sample_images data/01_raw/Test
 
 run: $(STAMP) $(if $(IMAGES),,images) ## Images to features, PCA, CSV and report
-	@params="$${IMAGES:+images_path=$$IMAGES,}$${OUTPUT:+output_path=$$OUTPUT,}$${WEIGHTS:+weights_path=$$WEIGHTS,}$$PARAMS"; \
-	$(BIN)/kedro run $${params:+--params "$${params%,}"}
+	@params="$$($(BIN)/python -m fruits_bigdata.command_line)" && $(BIN)/kedro run $${params:+--params "$$params"}
 
 test: $(STAMP) ## Every test, with coverage
 	@$(BIN)/python -m pytest

@@ -1,6 +1,7 @@
 """Real parts that tests share: a Spark session, images, weights and the model compiled from them."""
 
 import os
+import unicodedata
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,6 +35,74 @@ def spark() -> Iterator[SparkSession]:
     session = create_session(settings)
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="session")
+def odd_names() -> list[str]:
+    """Paths of images below a folder, with names that people really use and some that nobody should."""
+    return [
+        "Café/é.jpg",
+        unicodedata.normalize("NFD", "Café") + "/" + unicodedata.normalize("NFD", "é.jpg"),
+        "50%20/a%20b.JPG",
+        "50 /a b.JPG",
+        "#1/a#b?c+d,e.jpeg",
+        "quote\"'/new\nline.PNG",
+        '"/".jpg',
+        "_hidden/_DSC0001.JPG",
+        ".dot/.dot.jpg",
+        "apple/1.jpg",
+        "Apple/1.jpg",
+        "folder.jpg/1.jpg",
+        "a/b/c/deep.JpEg",
+        "a/deep.JpEg",
+        "at the top.png",
+        "long/" + "x" * 251 + ".jpg",
+        "é" * 127 + "/1.jpg",
+        "/".join(["deeper"] * 100) + "/1.jpg",
+        "colons::in/a:b.jpg",
+        "s3:/bucket.jpg",
+        " spaces /  .jpg",
+        "tab\t/a\tb.jpg",
+        "return\r/a\rb\r\nc.jpg",
+        "back\\slash\\/a\\.jpg",
+        "caf\\xe9/caf%E9.jpg",
+        "version=1/a=b&c;d.jpg",
+        "=1+1/@x.jpg",
+        "*?[a-z]{b,c}/*.jpg",
+        "\x01\x1b\x7f/\x0b\x0c.jpg",
+        "\u2028\x85/\ufeff\xa0.jpg",
+        "🍎🏽/🍏.jpg",
+        "תפוח/تفاح.jpg",
+        "~/$HOME.jpg",
+        "$\\frac{$^_/$.jpg",
+        "a?versionId=1/b?versionId=2.jpg",
+        *(
+            f"{label}/1.jpg"
+            for label in ("007", "2024-01-01", "1e5", "null", "NULL", "NaN", "NA", "true", "-")
+        ),
+    ]
+
+
+@pytest.fixture(scope="session")
+def odd_keys() -> list[str]:
+    """Keys of S3 that no disk can hold as a path; a console makes folders of those that end in a slash."""
+    return [
+        "/at a slash.jpg",
+        "//at two.jpg",
+        "Apple//1.jpg",
+        "Apple///1.jpg",
+        "Apple//deeper/1.jpg",
+        "dots/../1.jpg",
+        "../1.jpg",
+        "./1.jpg",
+        "both.jpg/",
+        "both.jpg/1.jpg",
+        "both.jpg",
+        "/",
+        "//",
+        "Apple/",
+        "k" * 1000 + ".jpg",
+    ]
 
 
 @pytest.fixture

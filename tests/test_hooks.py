@@ -17,6 +17,7 @@ from kedro.pipeline import Node, Pipeline
 from pyspark.sql import DataFrame, SparkSession
 
 from fruits_bigdata.hooks import (
+    CutParameterError,
     DryRunHooks,
     LockHooks,
     PlaceError,
@@ -80,6 +81,8 @@ def test_home_is_understood_by_every_dataset(monkeypatch: pytest.MonkeyPatch, tm
         ({"images_path": "s3a://b", "output_path": "s3://b/out"}, "among the images of s3://b"),
         ({"images_path": "/x", "output_path": "/o", "models_path": "/x/models"}, "compiled_models would be"),
         ({"images_path": "/x", "output_path": "/o [a]"}, "for a pattern: choose another output_path"),
+        ({"images_path": "/x", "output_path": "/o/12:30"}, "for a scheme: choose another output_path"),
+        ({"images_path": "/x", "output_path": "s3://b/12:30"}, "written to b/12:30/.*, and Hadoop takes"),
     ],
 )
 def test_places_that_do_not_go_together_are_refused(places: dict[str, str], said: str) -> None:
@@ -94,6 +97,7 @@ def test_places_that_do_not_go_together_are_refused(places: dict[str, str], said
         ("/x/Test", "/x"),
         ("/x/Test", "/x/Test2"),
         ("/x [a]/Test", "/o"),
+        ("/x: a/Test", "/o, #%20 é='\"&+~"),
         ("s3://b/Test", "s3://b"),
         ("/b", "s3://b"),
     ],
@@ -101,6 +105,30 @@ def test_places_that_do_not_go_together_are_refused(places: dict[str, str], said
 def test_neighbouring_places_are_fine(images_path: str, output_path: str) -> None:
     catalog = load_context(images_path=images_path, output_path=output_path).catalog
     PlaceHooks().before_pipeline_run(register_pipelines()["__default__"], catalog)
+
+
+def test_a_place_is_judged_by_the_name_that_spark_is_given(tmp_path: Path) -> None:
+    (tmp_path / "12:30").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "12:30")
+    (tmp_path / "a:link").symlink_to(tmp_path)
+    PlaceHooks().before_pipeline_run(
+        register_pipelines()["export"], load_context(output_path=f"{tmp_path}/link").catalog
+    )
+    with pytest.raises(PlaceError, match="a:link"):
+        PlaceHooks().before_pipeline_run(
+            register_pipelines()["export"], load_context(output_path=f"{tmp_path}/a:link").catalog
+        )
+
+
+def test_a_path_that_yaml_would_cut_off_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["kedro", "run", "--params", "limit=1,images_path=/My #1"])
+    with pytest.raises(CutParameterError, match="--params 'images_path=\"/My #1\"'"):
+        load_context(images_path="/My")
+
+
+def test_a_path_that_yaml_takes_for_a_number_is_refused() -> None:
+    with pytest.raises(Exception, match="given as 7, which YAML takes for no text: put it in quotes"):
+        load_context(images_path=7).catalog.load("image_folder")
 
 
 def test_the_s3_settings_reach_python(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,6 @@ import pickle
 import socket
 import threading
 import time
-import unicodedata
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.client import HTTPConnection
@@ -33,34 +32,15 @@ def write(root: Path, name: str, data: bytes = b"x") -> None:
     path.write_bytes(data)
 
 
-ODD_NAMES = [
-    "Café/é.jpg",
-    unicodedata.normalize("NFD", "Café") + "/" + unicodedata.normalize("NFD", "é.jpg"),
-    "50%20/a%20b.JPG",
-    "#1/a#b?c+d,e.jpeg",
-    "quote\"'/new\nline.PNG",
-    "_hidden/_DSC0001.JPG",
-    ".dot/.dot.jpg",
-    "apple/1.jpg",
-    "Apple/1.jpg",
-    "folder.jpg/1.jpg",
-    "a/b/c/deep.JpEg",
-    "at the top.png",
-    "long/" + "x" * 251 + ".jpg",
-    "colons::in/a:b.jpg",
-    " spaces /  .jpg",
-]
-
-
-def test_every_image_is_listed_whatever_its_name(tmp_path: Path) -> None:
+def test_every_image_is_listed_whatever_its_name(tmp_path: Path, odd_names: list[str]) -> None:
     root = tmp_path / "Test"
-    for i, name in enumerate(ODD_NAMES):
+    for i, name in enumerate(odd_names):
         write(root, name, b"x" * i)
     for name in ("a/readme.txt", "a/jpg", "a/picture.gif"):
         write(root, name)
     listed = {row["path"]: row for row in rows(ImageFolder(str(root)))}
-    assert sorted(listed) == sorted(ODD_NAMES)
-    for i, name in enumerate(ODD_NAMES):
+    assert sorted(listed) == sorted(odd_names)
+    for i, name in enumerate(odd_names):
         assert listed[name]["length"] == i
         assert listed[name]["label"] == (root / name).parent.name
         assert ImageFolder(str(root)).read(name) == b"x" * i
@@ -91,7 +71,7 @@ def test_folders_and_names_come_in_order(tmp_path: Path, monkeypatch: pytest.Mon
     for name in reversed(names):
         write(tmp_path, name)
     batches = list(ImageFolder(str(tmp_path)).list_batches())
-    assert [batch.num_rows for batch in batches] == [3, 3, 1] * 3
+    assert [batch.num_rows for batch in batches] == [3] * 7
     assert pa.Table.from_batches(batches)["path"].to_pylist() == names
 
 
@@ -161,12 +141,37 @@ def test_a_link_to_a_folder_whose_name_begins_the_same_is_followed(tmp_path: Pat
     assert [row["path"] for row in rows(ImageFolder(str(tmp_path / "apple 2")))] == ["2.jpg", "more/1.jpg"]
 
 
-def test_a_name_that_is_no_utf8_is_listed_readably(tmp_path: Path) -> None:
-    os.mkdir(tmp_path / "a")
-    with open(os.fsencode(tmp_path) + b"/a/caf\xe9.jpg", "wb"):
-        pass
-    (row,) = rows(ImageFolder(str(tmp_path)))
-    assert row["path"] == "a/caf\\xe9.jpg"
+def test_a_name_that_is_no_utf8_has_a_path_of_its_own_by_which_it_is_read(tmp_path: Path) -> None:
+    expected = {
+        b"caf\xe9/100%\xe9 \xc3\xa9.jpg": ("not-utf-8://caf%E9/100%25%E9 é.jpg", "not-utf-8://caf%E9"),
+        b"caf\xe9/1.jpg": ("not-utf-8://caf%E9/1.jpg", "not-utf-8://caf%E9"),
+        b"caf\\xe9/1.jpg": ("caf\\xe9/1.jpg", "caf\\xe9"),
+        b"caf%E9/1.jpg": ("caf%E9/1.jpg", "caf%E9"),
+        b"not-utf-8:/caf%E9/1.jpg": ("not-utf-8:/caf%E9/1.jpg", "caf%E9"),
+    }
+    for name in expected:
+        path = os.fsencode(tmp_path) + b"/" + name
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(name)
+    folder = ImageFolder(str(tmp_path))
+    listed = {folder.read(str(row["path"])): (row["path"], row["label"]) for row in rows(folder)}
+    assert listed == expected
+
+
+def test_a_folder_deeper_than_any_path_reaches_is_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(tmp_path, "a/1.jpg")
+    folder = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(20):
+        os.mkdir("d" * 250, dir_fd=folder)
+        above, folder = folder, os.open("d" * 250, os.O_RDONLY, dir_fd=folder)
+        os.close(above)
+    os.close(os.open("1.jpg", os.O_CREAT, dir_fd=folder))
+    os.close(folder)
+    assert [row["path"] for row in rows(ImageFolder(str(tmp_path)))] == ["a/1.jpg"]
+    assert "any images in it are left out: [Errno 36] File name too long" in caplog.text
 
 
 def test_a_folder_without_images_lists_nothing(tmp_path: Path) -> None:
@@ -180,31 +185,45 @@ def test_a_missing_image_raises(tmp_path: Path) -> None:
         ImageFolder(str(tmp_path)).read("a/1.jpg")
 
 
-def test_s3_lists_and_reads_the_same(bucket: str) -> None:
+@pytest.mark.parametrize("place", ["", "/Test", "/a b/é#?%20+"])
+def test_s3_lists_and_reads_the_same(
+    bucket: str, odd_names: list[str], odd_keys: list[str], place: str
+) -> None:
     fs, _ = open_location(bucket)
-    names = [name for name in ODD_NAMES if "\n" not in name]
-    for i, name in enumerate(names):
-        fs.pipe_file(f"{bucket.removeprefix('s3://')}/Test/{name}", b"x" * i)
-    # What a console leaves where somebody clicked "create folder".
-    fs.call_s3("put_object", Bucket=bucket.removeprefix("s3://"), Key="Test/empty.jpg/", Body=b"")
+    name = bucket.removeprefix("s3://")
+    # The server of the tests has no place for a key with a line's end; S3 does.
+    keys = [*odd_keys, *(key for key in odd_names if "\n" not in key)]
+    dates = {}
+    for key in [f"{place[1:]}/{key}" if place else key for key in keys]:
+        fs.call_s3("put_object", Bucket=name, Key=key, Body=key.encode())
+        dates[key] = fs.call_s3("head_object", Bucket=name, Key=key)["LastModified"]
     for scheme in ("s3", "s3a"):
-        folder = pickle.loads(pickle.dumps(ImageFolder(f"{scheme}{bucket.removeprefix('s3')}/Test")))
+        folder = pickle.loads(pickle.dumps(ImageFolder(f"{scheme}{bucket.removeprefix('s3')}{place}/")))
         assert folder.exists()
-        listed = {row["path"]: row for row in rows(folder)}
-        assert sorted(listed) == sorted(names)
-        for i, name in enumerate(names):
-            assert listed[name]["length"] == i
-            assert folder.read(name) == b"x" * i
-            assert listed[name]["modified"] == fs.info(f"{bucket}/Test/{name}")["LastModified"]
+        listed = rows(folder)
+        assert [row["path"] for row in listed] == sorted(key for key in keys if not key.endswith("/"))
+        for row in listed:
+            path = str(row["path"])
+            key = f"{place[1:]}/{path}" if place else path
+            assert folder.read(path) == key.encode()
+            assert row["length"] == len(key.encode())
+            assert row["modified"] == dates[key]
+            above = path.rpartition("/")[0] if "/" in path else place or name
+            assert row["label"] == above.rpartition("/")[2]
     assert not ImageFolder(f"{bucket}/missing").exists()
+    assert not ImageFolder(f"{bucket}-missing").exists()
+
+
+MANY = [f"{label}/é {i}+.jpg" for label in "abcd" for i in range(2)]
 
 
 @pytest.fixture
 def asked(s3_endpoint: str, bucket: str) -> Iterator[list[str]]:
-    """Two images in the bucket, and the requests that reach the server from now on, as `GET /path`."""
+    """Some images in the bucket, and the requests that reach the server from now on, as `GET /path`."""
     fs, _ = open_location(bucket)
     name = bucket.removeprefix("s3://")
-    for key, body in {"Test/a/1 é.jpg": b"here", "Test//b\t.jpg": b"odd"}.items():
+    bodies = {"Test/a/1 é.jpg": b"here", "Test//b\t.jpg": b"odd", **{f"Many/{path}": b"x" for path in MANY}}
+    for key, body in bodies.items():
         fs.call_s3("put_object", Bucket=name, Key=key, Body=body)
     seen: list[str] = []
 
@@ -240,6 +259,15 @@ def test_an_image_is_read_from_s3_by_one_request(bucket: str, asked: list[str]) 
     folder = ImageFolder(f"{bucket}/Test")
     assert [folder.read("a/1 é.jpg") for _ in range(2)] == [b"here", b"here"]
     assert asked == [f"GET /{bucket.removeprefix('s3://')}/Test/a/1%20%C3%A9.jpg"] * 2
+
+
+def test_s3_is_listed_a_thousand_objects_at_a_request(
+    bucket: str, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image_folder, "_KEYS_PER_REQUEST", 3)
+    listed = [row["path"] for row in rows(ImageFolder(f"{bucket}/Many"))]
+    assert listed == MANY
+    assert len(asked) == 3
 
 
 def test_a_key_that_obstore_cannot_name_is_read_too_and_by_one_request(bucket: str, asked: list[str]) -> None:

@@ -5,6 +5,7 @@ import difflib
 import logging
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +19,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from pyspark.sql import SparkSession
 
+from fruits_bigdata.command_line import find_comment, quote_parameter
 from fruits_bigdata.output_lock import OutputLock
 from fruits_bigdata.run_statistics import RunStatistics
 from fruits_bigdata.spark_session import create_session, java_process_id, start_python_workers
@@ -28,6 +30,8 @@ _PLAN = "plan"
 
 # Hadoop's globs (org.apache.hadoop.fs.FileSystem.globStatus).
 _PATTERN_CHARACTERS = frozenset("*?[]{}\\")
+# Hadoop's globs take what comes before it for a scheme, and Spark reads the CSV through them.
+_SCHEME_CHARACTER = ":"
 
 logger = logging.getLogger(__name__)
 
@@ -36,12 +40,28 @@ class UnknownParameterError(ValueError):
     """A run was given a parameter that nothing reads."""
 
 
+class CutParameterError(ValueError):
+    """The command line gives a value of which only the beginning would arrive."""
+
+
 class ParameterHooks:
-    """Refuses a parameter of the command line that no configuration file knows."""
+    """Refuses a parameter of the command line that no configuration file knows, or that is cut off."""
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Compare the names given with those in the parameters files."""
+        """Compare the names given with those in the parameters files.
+
+        Raises:
+            UnknownParameterError: No file has the name.
+            CutParameterError: YAML takes a part of a value for a comment.
+        """
+        cut = find_comment(sys.argv)
+        if cut is not None:
+            name, _, value = cut.partition("=")
+            raise CutParameterError(
+                f"Of the parameter {cut!r}, YAML takes what follows the # for a comment: put the value in "
+                f"quotes, --params '{name}={quote_parameter(value)}'"
+            )
         loader = context.config_loader
         given = set(_names(loader.runtime_params or {}))
         # A loader of its own, since this one merges what was given into what it knows.
@@ -73,15 +93,22 @@ class PlaceHooks:
 
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
-        """Refuse to write among the images, or where Spark would take the path for a pattern."""
+        """Refuse to write among the images, or where Spark would take the path for something else."""
         images = _place(catalog["image_folder"])
         for name in sorted(pipeline.all_outputs()):
-            place = _place(catalog[name])
-            if place is None:
+            path, place = _filepath(catalog[name]), _place(catalog[name])
+            if path is None or place is None:
                 continue
-            if set(place) & _PATTERN_CHARACTERS:
+            # As Spark is given it: what links lead to does not matter to it.
+            _, given = open_location(path)
+            if _SCHEME_CHARACTER in given:
                 raise PlaceError(
-                    f"{name} would be written to {place}, and Spark takes "
+                    f"{name} would be written to {given}, and Hadoop takes what comes before the colon for a "
+                    f"scheme: choose another output_path"
+                )
+            if set(given) & _PATTERN_CHARACTERS:
+                raise PlaceError(
+                    f"{name} would be written to {given}, and Spark takes "
                     f"{' '.join(sorted(_PATTERN_CHARACTERS))} for a pattern: choose another output_path"
                 )
             if images is not None and f"{place}/".startswith(f"{images}/"):
@@ -289,14 +316,20 @@ def _flag(context: KedroContext, name: str) -> bool:
 
 def _place(dataset: AbstractDataset[Any, Any]) -> str | None:
     """Return where a dataset lies: an absolute path or `s3://bucket/...`, None if in memory."""
+    path = _filepath(dataset)
+    if path is None:
+        return None
+    _, place = open_location(path)
+    return f"s3://{place}" if is_s3(path) else os.path.realpath(place)
+
+
+def _filepath(dataset: AbstractDataset[Any, Any]) -> str | None:
+    """Return the path that a dataset was given; None if it is in memory."""
     description = dataset._describe()
     if "filepath" not in description:
         return None
     path = str(description["filepath"])
-    if description.get("protocol") == "s3":
-        path = f"s3://{path}"
-    _, place = open_location(path)
-    return f"s3://{place}" if is_s3(path) else os.path.realpath(place)
+    return f"s3://{path}" if description.get("protocol") == "s3" else path
 
 
 def _stage(node: Node) -> str:

@@ -2,11 +2,14 @@
 
 import logging
 import os
+import re
 import stat
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes
 
 import fsspec
 import pyarrow as pa
@@ -20,10 +23,20 @@ if TYPE_CHECKING:
     from obstore.store import S3Store
 
 ENDINGS = (".jpg", ".jpeg", ".png")
+# A trial with a limit reads the first batch only.
+_FIRST_ROWS = 1_000
 _BATCH_ROWS = 50_000
+# As many as S3 tells at once.
+_KEYS_PER_REQUEST = 1_000
+
+# Before a local name that is no UTF-8. No path of a disk has a double slash, so it is nobody else's name.
+_NO_UTF8 = "not-utf-8://"
 
 # S3 refuses this object, as one that is archived; other refusals, of credentials for example, are of all.
 _CODES_OF_ONE_OBJECT = ("AccessDenied", "InvalidObjectState")
+
+# Path, label, length, modified.
+Row = tuple[str, str, int, datetime]
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +70,14 @@ class ImageFolder:
     def exists(self) -> bool:
         """Tell whether the folder is there."""
         fs, root = self._open()
-        return bool(fs.isdir(root))
+        if not is_s3(self.url):
+            return bool(fs.isdir(root))
+        bucket, prefix = _bucket_and_prefix(root)
+        try:
+            page = fs.call_s3("list_objects_v2", Bucket=bucket, Prefix=prefix, MaxKeys=1)
+        except FileNotFoundError:
+            return False
+        return not prefix or bool(page.get("Contents"))
 
     def read(self, path: str) -> bytes:
         """Return the bytes of the image at `path`, relative to the folder, by one request.
@@ -69,7 +89,7 @@ class ImageFolder:
         if is_s3(self.url):
             return self._read_object(path)
         fs, root = self._open()
-        location = f"{root}/{path}"
+        location = f"{root}/{_name(path)}"
         # Opening a pipe would wait for somebody to write into it.
         if isinstance(fs, LocalFileSystem) and not stat.S_ISREG(os.stat(location).st_mode):
             raise OSError("not a regular file")
@@ -78,17 +98,18 @@ class ImageFolder:
     def _read_object(self, path: str) -> bytes:
         from obstore.exceptions import PermissionDeniedError
 
-        name, _, prefix = self.url.split("://", 1)[1].strip("/").partition("/")
-        key = f"{prefix}/{path}" if prefix else path
+        fs, root = self._open()
+        name, prefix = _bucket_and_prefix(root)
+        key = prefix + path
         with self._opening:
             if self._bucket is None:
                 self._bucket = open_bucket(name, self._s3_options)
         try:
-            return self._bucket.get(key).bytes().to_bytes()
+            # obstore takes one slash away, which may be the key's own.
+            return self._bucket.get(f"/{key}").bytes().to_bytes()
         except ValueError:
-            # obstore has no name for a key with a control character or an empty part.
-            fs, root = self._open()
-            return bytes(fs.cat_file(f"{root}/{path}", max_concurrency=1))
+            # obstore has no name for a key with a control character, an empty part or a part of dots.
+            return _get_object(fs, name, key)
         except PermissionDeniedError as error:
             code = next((code for code in _CODES_OF_ONE_OBJECT if f"<Code>{code}<" in str(error)), None)
             if code is None:
@@ -96,23 +117,64 @@ class ImageFolder:
             raise PermissionError(f"S3 answers {code}") from error
 
     def list_batches(self) -> Iterator[pa.RecordBatch]:
-        """Yield record batches of `schemas.IMAGES_SCHEMA`, folder by folder, folders and names in order.
+        """Yield record batches of `schemas.IMAGES_SCHEMA`, in the same order each time.
 
         Every file with an image's ending, in any letter case, is listed without being opened: empty ones,
         hidden ones and those behind a symbolic link too. `path` is relative to the folder, with `/`; `label`
-        is the name of the folder that the image lies in.
+        is the name of the folder that the image lies in. On disk, folders and the names in each come in
+        order; on S3 the keys do, and each request tells 1,000. A local name that is no UTF-8 is spelled as
+        docs/names.md says.
         """
         fs, root = self._open()
-        return _list_batches(fs, root)
+        return _batches(_list_bucket(fs, root) if is_s3(self.url) else _list_disk(fs, root))
 
 
-def _list_batches(fs: AbstractFileSystem, root: str) -> Iterator[pa.RecordBatch]:
+def _batches(rows: Iterator[Row]) -> Iterator[pa.RecordBatch]:
+    size = min(_FIRST_ROWS, _BATCH_ROWS)
+    while taken := list(islice(rows, size)):
+        yield _batch(taken)
+        size = _BATCH_ROWS
+
+
+def _bucket_and_prefix(root: str) -> tuple[str, str]:
+    """Return the bucket and what every key of the folder begins with: nothing, or the folder and a slash."""
+    bucket, _, folder = root.partition("/")
+    return bucket, f"{folder}/" if folder else ""
+
+
+def _list_bucket(fs: AbstractFileSystem, root: str) -> Iterator[Row]:
+    bucket, prefix = _bucket_and_prefix(root)
+    top = root.rsplit("/", 1)[-1]
+    # Keys, not s3fs' folders: those end at an empty name, and are held whole.
+    request = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": _KEYS_PER_REQUEST}
+    while True:
+        page = fs.call_s3("list_objects_v2", **request)
+        for found in page.get("Contents", ()):
+            path = found["Key"][len(prefix) :]
+            if path.lower().endswith(ENDINGS):
+                label = path.split("/")[-2] if "/" in path else top
+                yield path, label, found["Size"], found["LastModified"]
+        if not page["IsTruncated"]:
+            return
+        request["ContinuationToken"] = page["NextContinuationToken"]
+
+
+def _get_object(fs: AbstractFileSystem, bucket: str, key: str) -> bytes:
+    # Not by s3fs' paths, in which a slash at an end or `?versionId=` are no part of the key.
+    async def get() -> bytes:
+        answer = await fs._call_s3("get_object", Bucket=bucket, Key=key)
+        async with answer["Body"] as body:
+            return bytes(await body.read())
+
+    return bytes(fsspec.asyn.sync(fs.loop, get))
+
+
+def _list_disk(fs: AbstractFileSystem, root: str) -> Iterator[Row]:
     folders = [root]
     entered: set[str] = set()
     while folders:
         folder = folders.pop()
         label = _text(folder.rsplit("/", 1)[-1])
-        rows: list[tuple[str, str, int, datetime]] = []
         below: list[str] = []
         for entry in _entries(fs, folder):
             name = entry["name"]
@@ -120,23 +182,14 @@ def _list_batches(fs: AbstractFileSystem, root: str) -> Iterator[pa.RecordBatch]
                 if not entry.get("islink") or _enters(name, root, entered):
                     below.append(name)
             elif name.lower().endswith(ENDINGS):
-                rows.append((_text(name[len(root) :].lstrip("/")), label, entry["size"], _modified(entry)))
-                if len(rows) == _BATCH_ROWS:
-                    yield _batch(rows)
-                    rows = []
+                yield _text(name[len(root) :].lstrip("/")), label, entry["size"], _modified(entry)
         folders.extend(reversed(below))
-        if rows:
-            yield _batch(rows)
 
 
 def _entries(fs: AbstractFileSystem, folder: str) -> Iterator[dict[str, Any]]:
     """Yield what lies directly in `folder`, in the order of the names."""
-    if not isinstance(fs, LocalFileSystem):
-        # One request tells the details of 1,000 objects.
-        yield from sorted(fs.ls(folder, detail=True), key=lambda entry: str(entry["name"]))
-        return
     try:
-        # A local folder of millions is held as names only, not as what is known of each.
+        # A folder of millions is held as names only, not as what is known of each.
         names = sorted(fs.ls(folder, detail=False))
     except PermissionError as error:
         logger.warning("This folder cannot be listed, and its images are left out: %s", error)
@@ -148,10 +201,13 @@ def _entries(fs: AbstractFileSystem, folder: str) -> Iterator[dict[str, Any]]:
             # What cannot be examined, such as a link to nothing, is listed all the same, and rejected when it
             # cannot be read; but a file that went away after the folder was read is gone.
             if os.path.islink(name) or not isinstance(error, FileNotFoundError):
+                if not name.lower().endswith(ENDINGS):
+                    # Such as a folder deeper than any path reaches.
+                    logger.warning("This cannot be examined, and any images in it are left out: %s", error)
                 yield {"name": name, "type": "file", "size": 0, "mtime": 0.0}
 
 
-def _batch(rows: list[tuple[str, str, int, datetime]]) -> pa.RecordBatch:
+def _batch(rows: list[Row]) -> pa.RecordBatch:
     columns = zip(zip(*rows, strict=True), IMAGES_SCHEMA, strict=True)
     return pa.RecordBatch.from_arrays(
         [pa.array(column, field.type) for column, field in columns], schema=IMAGES_SCHEMA
@@ -170,9 +226,6 @@ def _enters(link: str, root: str, entered: set[str]) -> bool:
 
 
 def _modified(entry: dict[str, Any]) -> datetime:
-    if "mtime" not in entry:
-        modified: datetime = entry["LastModified"]
-        return modified
     try:
         return datetime.fromtimestamp(entry["mtime"], UTC)
     except (OverflowError, ValueError, OSError):
@@ -181,5 +234,17 @@ def _modified(entry: dict[str, Any]) -> datetime:
 
 
 def _text(name: str) -> str:
-    # A local name may hold bytes that are no UTF-8; they show as \xNN, so that the image can be reported.
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    """Return a local name as text. Bytes that are no UTF-8 become %E9, and a % in such a name %25."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        # Python holds such a byte as a code point that ends in it.
+        return _NO_UTF8 + re.sub("[%\udc80-\udcff]", lambda found: f"%{ord(found[0]) & 0xFF:02X}", name)
+    return name
+
+
+def _name(text: str) -> str:
+    """Return the local name that `_text` spelled."""
+    if not text.startswith(_NO_UTF8):
+        return text
+    return os.fsdecode(unquote_to_bytes(text.removeprefix(_NO_UTF8)))

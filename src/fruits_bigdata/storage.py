@@ -59,8 +59,15 @@ def expand_home(url: str | None) -> str | None:
     """Return `url` with a `~` at its beginning replaced by the home folder.
 
     The configuration calls it (`${home:...}`) before Kedro, to which `~/images` is a relative path.
+
+    Raises:
+        ValueError: YAML has read the path as something else than text.
     """
-    return url if url is None else os.path.expanduser(url)
+    if url is None:
+        return None
+    if not isinstance(url, str):
+        raise ValueError(f"A path is given as {url!r}, which YAML takes for no text: put it in quotes")
+    return os.path.expanduser(url)
 
 
 def spark_location(url: str) -> str:
