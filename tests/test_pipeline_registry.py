@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from kedro.pipeline import Node
+from kedro.pipeline import Node, Pipeline
 
 from fruits_bigdata.pipeline_registry import register_pipelines
 
@@ -33,10 +33,19 @@ def test_the_default_is_all_pipelines_and_every_dataset_is_in_the_catalog(layers
     run = {"loading", "featurization", "pca", "export", "reporting"}
     assert set(pipelines) == run | {"compaction", "plan", "__default__"}
     parts = [node.name for name in run for node in pipelines[name].nodes]
-    assert sorted([*parts, "compact_stale_stores"]) == sorted(node.name for node in NODES)
+    assert sorted(parts) == sorted(node.name for node in NODES)
     datasets = {name for pipeline in pipelines.values() for name in pipeline.datasets()}
     in_catalog = {name for name in datasets if not name.startswith("params:")}
     assert in_catalog == set(layers) - {"images_binary"}
+
+
+@pytest.mark.parametrize("names", [["featurization", "pca"], ["pca", "featurization", "loading"]])
+def test_pipelines_that_are_named_together_wait_for_each_other(names: list[str]) -> None:
+    pipelines = register_pipelines()
+    together = sum((pipelines[name] for name in names), Pipeline([]))
+    order = [node.name for node in together.nodes]
+    assert order.index("featurize_images") < order.index("compact_stale_stores")
+    assert order.index("compact_stale_stores") < order.index("summarize_features")
 
 
 def test_a_run_fails_for_its_rejected_images_only_when_all_else_is_done() -> None:

@@ -18,7 +18,8 @@ def register_pipelines() -> dict[str, Pipeline]:
     """Return each pipeline by name, and those of a whole run in a row as the default."""
     pipelines = {
         "loading": create_loading(),
-        "featurization": create_featurization(),
+        # What the next pipelines read is the store as the compaction leaves it.
+        "featurization": create_featurization() + create_automatic_compaction(),
         "pca": create_pca(),
         "export": create_export(),
         "reporting": create_reporting(),
@@ -28,5 +29,5 @@ def register_pipelines() -> dict[str, Pipeline]:
         # What counts is what is there now, so the images are listed first.
         "compaction": create_loading() + create_compaction(),
         "plan": create_plan(),
-        "__default__": sum(pipelines.values(), create_automatic_compaction()),
+        "__default__": sum(pipelines.values(), Pipeline([])),
     }
