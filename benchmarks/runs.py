@@ -14,6 +14,12 @@ import numpy as np
 import pandas as pd
 
 PROJECT = Path(__file__).parents[1]
+# Two executors, each a Java of its own with one core and 2 GB, on this machine.
+_LOCAL_CLUSTER = """
+spark.master: local-cluster[2,1,2048]
+spark.ui.enabled: false
+spark.executor.extraJavaOptions: -XX:TieredStopAtLevel=1 -XX:+UseSerialGC
+"""
 # Below the output folder of a run of this project.
 FEATURES = "04_feature/features"
 STATISTICS = "08_reporting/featurization_statistics.json"
@@ -58,6 +64,20 @@ def run_process(command: list[str], environment: Mapping[str, str] | None = None
     if done.returncode:
         raise click.ClickException(f"{command} failed:\n{done.stdout[-2000:]}{done.stderr[-3000:]}")
     return done.stdout
+
+
+def local_cluster(folder: Path) -> tuple[list[str], dict[str, str]]:
+    """Return the options and the variables with which `kedro run` works on a cluster on this machine.
+
+    Args:
+        folder: Where its configuration and what its workers log are to lie.
+    """
+    shutil.copytree(PROJECT / "conf", folder / "conf")
+    (folder / "conf" / "cluster").mkdir()
+    (folder / "conf" / "cluster" / "spark.yml").write_text(_LOCAL_CLUSTER)
+    options = ["--conf-source", str(folder / "conf"), "--env", "cluster"]
+    # Otherwise it would be among the installed packages.
+    return options, {"SPARK_WORKER_DIR": str(folder / "work")}
 
 
 def read_features(folder: Path) -> pd.Series:

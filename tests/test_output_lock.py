@@ -12,7 +12,7 @@ import pytest
 
 from fruits_bigdata import output_lock
 from fruits_bigdata.output_lock import Holder, OutputLock, OutputLockedError, process_start
-from fruits_bigdata.storage import open_location
+from fruits_bigdata.storage import StorageError, open_location
 
 TAKE = (
     "import sys\n"
@@ -190,7 +190,7 @@ def test_another_thread_of_this_process_is_another_run(url: str) -> None:
 
 
 def test_an_output_that_cannot_be_written_is_named() -> None:
-    with pytest.raises(OSError, match="/proc/nowhere"):
+    with pytest.raises(StorageError, match=r"cannot be written.* /proc/nowhere.*output_path=\.\.\."):
         OutputLock("/proc/nowhere/_lock.json").acquire("run")
 
 

@@ -2,10 +2,11 @@
 
     python -m benchmarks.kill_test --images fruits360/Test --weights weights.h5 --runs 30
 
-Each run is sent SIGKILL once or twice: the driver, its Java or a Python worker. Every second one begins with
-an empty output, the others with the output of the day before, of which some images are gone since, so that
-the run compacts its stores. Some images are damaged. All the while a reader looks at the output through the
-catalog.
+Each run is sent SIGKILL once or twice: the driver, its Java or a Python worker; with --local-cluster an
+executor, of two that are processes of their own, and the same run has to complete. Every second one begins
+with an empty output, the others with the output of the day before, of which some images are gone since, so
+that the run compacts its stores. Some images are damaged. All the while a reader looks at the output through
+the catalog.
 """
 
 import json
@@ -24,10 +25,11 @@ import click
 
 from benchmarks.kill_test.reader import Expected, hashes, load_catalog, paths_of
 from benchmarks.processes import process_tree
-from benchmarks.runs import PROJECT, kedro_run, sample_images, write_results
+from benchmarks.runs import PROJECT, kedro_run, local_cluster, sample_images, write_results
 from fruits_bigdata.spark_session import create_session
 
 _TARGETS = ("driver", "java", "worker")
+_EXECUTOR = "executor"
 _DEFAULT_PIPELINE = "__default__"
 # Of all images: gone since the day before, came since, damaged.
 _GONE, _NEW, _DAMAGED = 0.35, 0.3, 0.01
@@ -44,24 +46,27 @@ class Kill:
 
 
 def find(target: str, driver: int) -> int | None:
-    """Return the process id of a run's driver, Java, or one of its Python workers."""
+    """Return the process id of a run's driver, Java, or of one of its Python workers or executors."""
     if target == "driver":
         return driver
     below = process_tree(driver)
     java = [pid for pid, command in below.items() if "org.apache.spark.deploy.SparkSubmit" in command]
     if target == "java":
         return java[0] if java else None
+    if target == _EXECUTOR:
+        executors = [pid for pid, command in below.items() if "CoarseGrainedExecutorBackend" in command]
+        return random.choice(executors) if executors else None
     # The daemon has forked the workers, and looks like them; Java has its name among its settings.
     python = [pid for pid, command in below.items() if "-m fruits_bigdata.worker_daemon" in command]
     return random.choice(python) if python else None
 
 
-def start(params: dict[str, object], log: Path) -> subprocess.Popen[bytes]:
+def start(params: dict[str, object], log: Path, options: list[str]) -> subprocess.Popen[bytes]:
     """Start a run."""
     given = ",".join(f"{name}={value}" for name, value in params.items())
     with log.open("wb") as file:
         return subprocess.Popen(
-            [sys.executable, "-m", "kedro", "run", "--params", given],
+            [sys.executable, "-m", "kedro", "run", *options, "--params", given],
             cwd=PROJECT,
             stdout=file,
             stderr=subprocess.STDOUT,
@@ -86,7 +91,7 @@ def kill_after(seconds: float, target: str, process: subprocess.Popen[bytes], lo
 
 
 def run_until_done(
-    params: dict[str, object], kills: list[tuple[float, str]], log: Path
+    params: dict[str, object], kills: list[tuple[float, str]], log: Path, options: list[str]
 ) -> tuple[list[Kill], list[str]]:
     """Start a run, kill it as planned, and start it again until it ends well.
 
@@ -96,12 +101,15 @@ def run_until_done(
     hit: list[Kill] = []
     ended: list[str] = []
     for _ in range(_MAX_ATTEMPTS):
-        process = start(params, log)
-        if kills:
+        process = start(params, log, options)
+        while kills:
             kill = kill_after(*kills[0], process, log)
-            if kill is not None:
-                hit.append(kill)
-                kills = kills[1:]
+            if kill is None:
+                break
+            hit.append(kill)
+            kills = kills[1:]
+            if kill.target != _EXECUTOR:
+                break
         code = process.wait()
         text = log.read_text(errors="replace")
         if code == 0:
@@ -127,7 +135,9 @@ def outcome(output: Path) -> tuple[dict[str, int], list[str]]:
     return by_path, rejected_paths
 
 
-def prepare(images: Path, size: int, folder: Path, params: dict[str, object]) -> tuple[Expected, float]:
+def prepare(
+    images: Path, size: int, folder: Path, params: dict[str, object], options: list[str]
+) -> tuple[Expected, float]:
     """Make the images, run the day before and, undisturbed, today.
 
     Returns:
@@ -156,7 +166,7 @@ def prepare(images: Path, size: int, folder: Path, params: dict[str, object]) ->
     kedro_run({**params, "output_path": folder / "before"}, _DEFAULT_PIPELINE)
     show(today)
     began = time.monotonic()
-    kedro_run({**params, "output_path": folder / "today"}, _DEFAULT_PIPELINE)
+    kedro_run({**params, "output_path": folder / "today"}, _DEFAULT_PIPELINE, options=options)
     seconds = time.monotonic() - began
     (features_before, rejected_before), (features, rejected) = map(
         outcome, (folder / "before", folder / "today")
@@ -179,6 +189,7 @@ def prepare(images: Path, size: int, folder: Path, params: dict[str, object]) ->
 @click.option("--runs", default=30, show_default=True)
 @click.option("--size", default=1500, show_default=True, help="Images; a third of them is gone in the end.")
 @click.option("--chunk", default=200, show_default=True, help="Images in a chunk.")
+@click.option("--local-cluster", "on_cluster", is_flag=True, help="Kill executors, and nothing else.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--output", type=click.Path(path_type=Path), default=Path("benchmarks/results/kill_test.json"))
 def main(
@@ -189,6 +200,7 @@ def main(
     runs: int,
     size: int,
     chunk: int,
+    on_cluster: bool,
     seed: int,
     output: Path,
 ) -> None:
@@ -203,8 +215,12 @@ def main(
         "featurization.images_per_task": 25,
         **({"weights_digest": weights_digest} if weights_digest else {}),
     }
+    options: list[str] = []
+    if on_cluster:
+        options, environment = local_cluster(folder / "cluster")
+        os.environ.update(environment)
     session = create_session({"spark.master": "local[1]", "spark.ui.enabled": False})
-    expected, seconds = prepare(images, size, folder, params)
+    expected, seconds = prepare(images, size, folder, params, options)
     undisturbed = outcome(folder / "today")
     (folder / "expected.json").write_text(json.dumps(asdict(expected)))
     click.echo(
@@ -228,9 +244,14 @@ def main(
             (folder / "output.txt").write_text(str(place))
             # The first hits for certain: with the reader at work, runs are slower than the undisturbed one.
             moments = [0.9 * seconds, 1.3 * seconds][: random.choice((1, 2))]
-            plan = [(random.uniform(0, latest), random.choice(_TARGETS)) for latest in moments]
-            kills, attempts = run_until_done({**params, "output_path": place}, plan, folder / f"run {i}.log")
+            targets = (_EXECUTOR,) if on_cluster else _TARGETS
+            plan = [(random.uniform(0, latest), random.choice(targets)) for latest in moments]
+            kills, attempts = run_until_done(
+                {**params, "output_path": place}, plan, folder / f"run {i}.log", options
+            )
             same = outcome(place) == undisturbed
+            if on_cluster and attempts != ["done"]:
+                problems.append(f"run {i} did not survive the end of an executor")
             if not same:
                 problems.append(f"run {i} ended with other rows than the undisturbed run")
             killed = ", ".join(f"{kill.target} at {kill.after:.1f} s ({kill.during})" for kill in kills)

@@ -17,7 +17,7 @@ from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
 from fruits_bigdata.schemas import IMAGES_SCHEMA
-from fruits_bigdata.storage import is_s3, open_bucket, open_location
+from fruits_bigdata.storage import StorageError, is_s3, is_s3_failure, open_bucket, open_location
 
 if TYPE_CHECKING:
     from obstore.store import S3Store
@@ -31,6 +31,8 @@ _KEYS_PER_REQUEST = 1_000
 
 # Before a local name that is no UTF-8. No path of a disk has a double slash, so it is nobody else's name.
 _NO_UTF8 = "not-utf-8://"
+# Of an object whose body breaks off.
+_READINGS = 5
 
 # S3 refuses this object, as one that is archived; other refusals, of credentials for example, are of all.
 _CODES_OF_ONE_OBJECT = ("AccessDenied", "InvalidObjectState")
@@ -84,7 +86,7 @@ class ImageFolder:
 
         Raises:
             OSError: The image cannot be read; FileNotFoundError if it is not there.
-            obstore.exceptions.BaseError: S3 did not answer as it should, for all that it was asked again.
+            StorageError: S3 did not answer as it should, for all that it was asked again.
         """
         if is_s3(self.url):
             return self._read_object(path)
@@ -96,8 +98,6 @@ class ImageFolder:
         return bytes(fs.cat_file(location))
 
     def _read_object(self, path: str) -> bytes:
-        from obstore.exceptions import PermissionDeniedError
-
         fs, root = self._open()
         name, prefix = _bucket_and_prefix(root)
         key = prefix + path
@@ -105,16 +105,22 @@ class ImageFolder:
             if self._bucket is None:
                 self._bucket = open_bucket(name, self._s3_options)
         try:
-            # obstore takes one slash away, which may be the key's own.
-            return self._bucket.get(f"/{key}").bytes().to_bytes()
-        except ValueError:
-            # obstore has no name for a key with a control character, an empty part or a part of dots.
-            return _get_object(fs, name, key)
-        except PermissionDeniedError as error:
-            code = next((code for code in _CODES_OF_ONE_OBJECT if f"<Code>{code}<" in str(error)), None)
-            if code is None:
+            try:
+                # obstore takes one slash away, which may be the key's own.
+                return _whole_object(self._bucket, f"/{key}")
+            except ValueError:
+                # obstore has no name for a key with a control character, an empty part or a part of dots.
+                return _get_object(fs, name, key)
+        except Exception as error:
+            # obstore quotes S3's answer, botocore the code in it.
+            said = f"{error} {error.__cause__}"
+            codes = _CODES_OF_ONE_OBJECT
+            code = next((one for one in codes if f"<Code>{one}<" in said or f"({one}) when" in said), None)
+            if code is not None:
+                raise PermissionError(f"S3 answers {code}") from error
+            if isinstance(error, FileNotFoundError) and not is_s3_failure(error):
                 raise
-            raise PermissionError(f"S3 answers {code}") from error
+            raise StorageError.of_s3(f"reading {self.url}/{path}", error, self._s3_options) from error
 
     def list_batches(self) -> Iterator[pa.RecordBatch]:
         """Yield record batches of `schemas.IMAGES_SCHEMA`, in the same order each time.
@@ -167,6 +173,19 @@ def _get_object(fs: AbstractFileSystem, bucket: str, key: str) -> bytes:
             return bytes(await body.read())
 
     return bytes(fsspec.asyn.sync(fs.loop, get))
+
+
+def _whole_object(bucket: "S3Store", key: str) -> bytes:
+    """Read an object; obstore goes on with one that breaks off only where the server gives ETags."""
+    from obstore.exceptions import GenericError
+
+    for _ in range(_READINGS - 1):
+        answer = bucket.get(key)
+        try:
+            return answer.bytes().to_bytes()
+        except GenericError:
+            continue
+    return bucket.get(key).bytes().to_bytes()
 
 
 def _list_disk(fs: AbstractFileSystem, root: str) -> Iterator[Row]:

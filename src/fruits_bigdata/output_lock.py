@@ -7,8 +7,9 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,13 +19,16 @@ from typing import TYPE_CHECKING, Protocol
 import fsspec
 from pydantic import TypeAdapter, ValidationError
 
-from fruits_bigdata.storage import is_s3, open_bucket, open_location
+from fruits_bigdata.storage import StorageError, in_short, is_s3, is_s3_failure, open_bucket, open_location
 
 if TYPE_CHECKING:
+    from obstore import PutMode
     from obstore.store import S3Store
 
 # Takings that another run may spoil before this one gives up.
 _ATTEMPTS = 5
+# Seconds before a request is sent again whose answer was lost.
+_PAUSES = (0.1, 0.3, 1.0)
 
 # Which thread of this process holds a lock: one that was interrupted, in a notebook, holds it no more.
 _threads: dict[str, threading.Thread] = {}
@@ -106,22 +110,33 @@ class OutputLock:
 
         Raises:
             OutputLockedError: Another run holds it.
-            OSError: The output cannot be written.
+            StorageError: The output cannot be written.
         """
         mine = Holder.this_process(run_id)
+        try:
+            self._take(mine, break_it)
+        except Exception as error:
+            if not isinstance(error, OSError) and not is_s3_failure(error):
+                raise
+            raise StorageError(
+                f"The output cannot be written, so nothing has been computed: {self.url}: {in_short(error)}. "
+                f"Make it writable and see that it has space, or give another one with --params "
+                f"output_path=..."
+            ) from error
+        _threads[mine.token] = threading.current_thread()
+        self._held = mine
+
+    def _take(self, mine: Holder, break_it: bool) -> None:
         for _ in range(_ATTEMPTS):
             if self._place.create(_to_json(mine)):
-                break
+                return
             seen = self._place.read()
             if seen is None:
                 continue
             self._check(seen, break_it)
             if self._place.replace(seen, _to_json(mine)):
-                break
-        else:
-            raise OutputLockedError(f"Several runs want the lock {self.url} at once: start one of them again")
-        _threads[mine.token] = threading.current_thread()
-        self._held = mine
+                return
+        raise OutputLockedError(f"Several runs want the lock {self.url} at once: start one of them again")
 
     def _check(self, seen: bytes, break_it: bool) -> None:
         """Raise unless the lock that was seen may be taken over."""
@@ -154,13 +169,26 @@ class OutputLock:
         self._held = more
 
     def release(self) -> None:
-        """Give the lock back, if it is held."""
+        """Give the lock back, if it is held. A run does not fail because that cannot be done."""
         if self._held is None:
             return
-        if not self._place.remove(_to_json(self._held)):
+        held, self._held = self._held, None
+        try:
+            removed = self._place.remove(_to_json(held))
+        except Exception as error:
+            if not isinstance(error, OSError) and not is_s3_failure(error):
+                raise
+            # Its thread stays known, so that the next run of this process takes the lock over too.
+            logger.warning(
+                "The lock %s could not be given back: %s. The next run on this machine takes it over; one "
+                "elsewhere needs --params break_lock=true",
+                self.url,
+                in_short(error),
+            )
+            return
+        if not removed:
             logger.warning("The lock %s was taken from this run while it wrote", self.url)
-        _threads.pop(self._held.token, None)
-        self._held = None
+        _threads.pop(held.token, None)
 
 
 def process_start(pid: int) -> str | None:
@@ -270,39 +298,50 @@ class _Object:
         self._bucket: S3Store = open_bucket(bucket, fsspec.config.conf.get("s3", {}))
 
     def create(self, content: bytes) -> bool:
-        from obstore.exceptions import AlreadyExistsError
-
-        try:
-            # If-None-Match: *
-            self._bucket.put(self._key, content, mode="create", use_multipart=False)
-        except AlreadyExistsError:
-            # By this very request, if it was sent again because the answer to it was lost.
-            return self.read() == content
-        return True
+        # If-None-Match: *
+        return self._put(content, "create")
 
     def read(self) -> bytes | None:
         found = self._found()
         return None if found is None else found[0]
 
     def replace(self, seen: bytes, content: bytes) -> bool:
-        from obstore.exceptions import PreconditionError
-
         found = self._found()
         if found is None or found[0] != seen:
             return False
-        try:
-            # If-Match
-            self._bucket.put(self._key, content, mode={"e_tag": found[1]}, use_multipart=False)
-        except PreconditionError:
-            return self.read() == content
-        return True
+        # If-Match
+        return self._put(content, {"e_tag": found[1]})
 
     def remove(self, seen: bytes) -> bool:
         found = self._found()
         if found is None or found[0] != seen:
             return False
-        self._bucket.delete(self._key)
+        self._send(lambda: self._bucket.delete(self._key))
         return True
+
+    def _put(self, content: bytes, mode: "PutMode") -> bool:
+        from obstore.exceptions import AlreadyExistsError, PreconditionError
+
+        def put() -> None:
+            self._bucket.put(self._key, content, mode=mode, use_multipart=False)
+
+        try:
+            self._send(put)
+        except (AlreadyExistsError, PreconditionError):
+            # By this very request, if it was sent again because the answer to it was lost.
+            return self.read() == content
+        return True
+
+    def _send(self, request: Callable[[], None]) -> None:
+        """Send what changes the lock; obstore does so again after a refusal, but not after a lost answer."""
+        from obstore.exceptions import GenericError
+
+        for pause in _PAUSES:
+            try:
+                return request()
+            except GenericError:
+                time.sleep(pause)
+        return request()
 
     def _found(self) -> tuple[bytes, str | None] | None:
         try:

@@ -2,6 +2,7 @@
 
 import warnings
 
+from fruits_bigdata.failures import FailureHooks
 from fruits_bigdata.hooks import (
     DryRunHooks,
     LockHooks,
@@ -28,6 +29,7 @@ HOOKS = (
     PlaceHooks(),
     StorageHooks(),
     ParameterHooks(),
+    FailureHooks(),
 )
 
 # Nothing about a run leaves the machine.

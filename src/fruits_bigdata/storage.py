@@ -1,6 +1,7 @@
 """Where files live: one way to reach a local folder and an S3 bucket, from Python and from Spark."""
 
 import os
+import re
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,59 @@ if TYPE_CHECKING:
 _ASK_AGAIN_AFTER = timedelta(minutes=5)
 _S3_SCHEMES = ("s3://", "s3a://")
 
+# An object that keeps arriving may take long: this is enough for the largest image on a slow line.
+_WHOLE_ANSWER = timedelta(minutes=10)
+# As AWS' own clients have them; conf/base/globals.yml says what they mean.
+_TIMEOUT_SECONDS, _ATTEMPTS = 15, 5
+
+
+# Whose exceptions, other than OSErrors, tell of S3 or of the way to it.
+_S3_CLIENTS = ("obstore", "botocore", "aiobotocore", "aiohttp")
+# What botocore's exceptions say of an object that is not there.
+_NOT_THERE = ("NoSuchKey", "404")
+_S3_ERROR = re.compile(
+    r"(?:<\?xml[^>]*>)?\s*<Error><Code>(\w+)</Code>\s*<Message>([^<]*)</Message>.*</Error>"
+)
+_MAX_LENGTH = 500
+
+
+class StorageError(RuntimeError):
+    """A storage failed, in a way that says nothing about the object that was asked for."""
+
+    @classmethod
+    def of_s3(cls, doing: str, error: BaseException, options: Mapping[str, Any]) -> "StorageError":
+        """Return the error of a run to which S3 did not answer as it should.
+
+        Args:
+            doing: What was being done, and where: "reading s3://bucket/Test/a.jpg".
+            error: What S3's client raised.
+            options: What `configure_s3` has given to fsspec.
+        """
+        endpoint = options.get("endpoint_url") or "AWS"
+        return cls(
+            f"S3 ({endpoint}) failed while {doing}: {in_short(error)}. Check the bucket, the network and the "
+            f"credentials, then start the run again: it goes on where it was"
+        )
+
+
+def in_short(error: BaseException) -> str:
+    """Return what an exception says as one line of at most 500 characters, without its debugging output."""
+    said = " ".join(str(error).partition("\n\nDebug source")[0].split()) or type(error).__name__
+    said = _S3_ERROR.sub(r"\1: \2", said)
+    return (said if len(said) <= _MAX_LENGTH else f"{said[:_MAX_LENGTH]} ...").rstrip(".")
+
+
+def is_s3_failure(error: BaseException) -> bool:
+    """Tell whether S3 or the way to it failed, rather than that one object is not there or not to be had."""
+    if isinstance(error, FileNotFoundError):
+        # Of s3fs' error, the cause knows S3's own word.
+        return "NoSuchBucket" in f"{error} {error.__cause__}"
+    if any(f"({code}) when" in str(error) for code in _NOT_THERE):
+        return False
+    # s3fs raises an OSError for what its client has raised.
+    told_by = [error, error.__cause__] if isinstance(error, OSError) else [error]
+    return any(type(one).__module__.partition(".")[0] in _S3_CLIENTS for one in told_by)
+
 
 def is_s3(url: str) -> bool:
     """Tell whether `url` names a place on S3; `s3://` and `s3a://` mean the same."""
@@ -28,8 +82,8 @@ def configure_s3(settings: Mapping[str, Any]) -> None:
     """Make every S3 file system that this process opens from now on use `settings`.
 
     Args:
-        settings: `endpoint_url` (None for AWS itself), `region` and `path_style`, as in
-            `conf/<env>/globals.yml`.
+        settings: `endpoint_url` (None for AWS itself), `region`, `path_style`, `timeout_seconds` and
+            `attempts`, as in `conf/<env>/globals.yml`.
     """
     # A cached listing would hide what Spark, another process, writes.
     options: dict[str, Any] = {"use_listings_cache": False}
@@ -37,8 +91,14 @@ def configure_s3(settings: Mapping[str, Any]) -> None:
         options["endpoint_url"] = settings["endpoint_url"]
     if settings.get("region"):
         options["client_kwargs"] = {"region_name": settings["region"]}
+    seconds = settings.get("timeout_seconds", _TIMEOUT_SECONDS)
+    options["config_kwargs"] = {
+        "connect_timeout": seconds,
+        "read_timeout": seconds,
+        "retries": {"mode": "standard", "total_max_attempts": settings.get("attempts", _ATTEMPTS)},
+    }
     if settings.get("path_style"):
-        options["config_kwargs"] = {"s3": {"addressing_style": "path"}}
+        options["config_kwargs"]["s3"] = {"addressing_style": "path"}
     fsspec.config.conf["s3"] = options
 
 
@@ -84,7 +144,7 @@ def open_bucket(name: str, options: Mapping[str, Any]) -> "S3Store":
         options: What `configure_s3` has given to fsspec.
 
     Raises:
-        RuntimeError: AWS' default chain (environment, profile, instance role) has no credentials.
+        StorageError: AWS' default chain (environment, profile, instance role) has no credentials.
     """
     # Imported here, so that only what reads from S3 waits for them.
     import botocore.session
@@ -92,7 +152,7 @@ def open_bucket(name: str, options: Mapping[str, Any]) -> "S3Store":
 
     credentials = botocore.session.Session().get_credentials()
     if credentials is None:
-        raise RuntimeError(
+        raise StorageError(
             f"There are no AWS credentials to read s3://{name}: set AWS_PROFILE or AWS_ACCESS_KEY_ID and "
             f"AWS_SECRET_ACCESS_KEY, or give the machine a role"
         )
@@ -109,11 +169,26 @@ def open_bucket(name: str, options: Mapping[str, Any]) -> "S3Store":
 
     endpoint = options.get("endpoint_url")
     given = {"endpoint": endpoint, "region": options.get("client_kwargs", {}).get("region_name")}
-    path_style = options.get("config_kwargs", {}).get("s3", {}).get("addressing_style") == "path"
+    config = options.get("config_kwargs", {})
+    path_style = config.get("s3", {}).get("addressing_style") == "path"
+    timeout = timedelta(seconds=config.get("read_timeout", _TIMEOUT_SECONDS))
+    attempts = config.get("retries", {}).get("total_max_attempts", _ATTEMPTS)
     return S3Store(
         name,
         credential_provider=current,
-        client_options={"allow_http": str(endpoint).startswith("http://")},
+        client_options={
+            "allow_http": str(endpoint).startswith("http://"),
+            "connect_timeout": timeout,
+            "read_timeout": timeout,  # type: ignore[typeddict-unknown-key]
+            "timeout": _WHOLE_ANSWER,
+        },
+        # A pause is drawn between the first and four times the last one, so they double; from 2 they hardly
+        # grow, and all is over in 3 s.
+        retry_config={
+            "backoff": {"base": 4},
+            "max_retries": 2 * attempts,
+            "retry_timeout": attempts * timeout,
+        },
         # obstore puts the bucket's name before AWS' own address only, and no certificate has one with a dot.
         virtual_hosted_style_request=not (path_style or endpoint or "." in name),
         **{key: value for key, value in given.items() if value},

@@ -18,3 +18,9 @@ def test_models_are_kept_side_by_side_and_read_when_asked_for(
     dataset.save({"two": b"2"})
     assert {key: read() for key, read in dataset.load().items()} == {"one": b"1", "two": b"2"}
     assert dataset.exists()
+
+
+def test_a_folder_that_cannot_be_written_costs_a_warning_only(caplog: pytest.LogCaptureFixture) -> None:
+    CompiledModelsDataset(filepath="/proc/nowhere").save({"key": b"a flatbuffer"})
+    assert "not kept as /proc/nowhere/key.tflite" in caplog.text
+    assert "models_path=..." in caplog.text

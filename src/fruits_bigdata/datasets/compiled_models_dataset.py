@@ -1,13 +1,16 @@
 """The compiled models that are ready for use, so that TensorFlow is needed once for each set of weights."""
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from kedro.io import AbstractDataset
 
-from fruits_bigdata.storage import open_location, whole_file
+from fruits_bigdata.storage import in_short, is_s3_failure, open_location, whole_file
 
 _ENDING = ".tflite"
+
+logger = logging.getLogger(__name__)
 
 
 class CompiledModelsDataset(AbstractDataset[Mapping[str, bytes], dict[str, Callable[[], bytes]]]):
@@ -38,10 +41,24 @@ class CompiledModelsDataset(AbstractDataset[Mapping[str, bytes], dict[str, Calla
         return {path.rsplit("/", 1)[-1].removesuffix(_ENDING): reader(path) for path in paths}
 
     def save(self, data: Mapping[str, bytes]) -> None:
-        """Store each flatbuffer under its key."""
+        """Store each flatbuffer under its key; a folder that cannot be written is warned of.
+
+        The run that compiled a model has it. It costs the next run some seconds to compile it again, no more.
+        """
         for key, content in data.items():
-            with whole_file(f"{self._filepath}/{key}{_ENDING}") as file:
-                file.write(content)
+            place = f"{self._filepath}/{key}{_ENDING}"
+            try:
+                with whole_file(place) as file:
+                    file.write(content)
+            except Exception as error:
+                if not isinstance(error, OSError) and not is_s3_failure(error):
+                    raise
+                logger.warning(
+                    "The compiled model is not kept as %s, so the next run compiles it again: %s. Give a "
+                    "folder that can be written with --params models_path=...",
+                    place,
+                    in_short(error),
+                )
 
     def _exists(self) -> bool:
         return bool(self.load())

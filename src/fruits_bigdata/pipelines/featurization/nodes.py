@@ -194,10 +194,16 @@ def featurize_images(
                         rejected = rejected.limit(0)
                     yield features, rejected, summary
                 finally:
-                    outcomes.unpersist()
+                    _unpersist(outcomes)
     finally:
-        new_images.unpersist()
+        _unpersist(new_images)
     _log_end(summary)
+
+
+def _unpersist(table: DataFrame) -> None:
+    # A run that failed while a chunk was saved has stopped Spark before this generator ends.
+    if table.sparkSession.sparkContext._jsc is not None:  # type: ignore[attr-defined]
+        table.unpersist()
 
 
 def _worker(

@@ -50,6 +50,10 @@ def show_progress(total: int, statistics: Accumulator[FeaturizationStatistics]) 
         watcher.start()
         try:
             yield
+        except GeneratorExit:
+            # A chunk could not be saved, which has been said: the bar does not come after it.
+            bar.leave = False
+            raise
         finally:
             done.set()
             watcher.join()
