@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.kill_test.__main__ import process_tree
+from benchmarks.processes import process_tree
 from benchmarks.runs import local_cluster
 
 PROJECT = Path(__file__).parents[2]
