@@ -49,6 +49,14 @@ def test_workers_start_with_their_libraries_and_without_archives(worker: dict[st
     assert int(str(worker["frozen"])) > 10_000
 
 
+def test_workers_give_large_blocks_back_to_the_system(spark: SparkSession) -> None:
+    # mallopt(3): read when the process starts, and no longer adjusted by itself.
+    name = "MALLOC_MMAP_THRESHOLD_"
+    (value,) = spark.sparkContext.parallelize([0], 1).map(lambda _: os.environ.get(name)).collect()
+    # Pillow keeps pixels in blocks of 16 MB.
+    assert 0 < int(value or 0) < 16 * 1024 * 1024
+
+
 def test_workers_do_not_load_what_only_the_driver_needs(spark: SparkSession) -> None:
     needless = {"kedro", "pandas", "pydantic", "tensorflow", "matplotlib", "h5py", "s3fs"}
 

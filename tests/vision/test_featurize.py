@@ -1,5 +1,6 @@
 import errno
 import io
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from PIL import Image
 from fruits_bigdata.image_folder import ImageFolder
 from fruits_bigdata.schemas import OUTCOME_SCHEMA
 from fruits_bigdata.vision import engine, featurize
+from fruits_bigdata.vision.budget import MemoryBudget
 from fruits_bigdata.vision.engine import CompiledModel, Engine
 from fruits_bigdata.vision.featurize import featurize_batches
 from fruits_bigdata.vision.pixels import decode
@@ -111,6 +113,33 @@ def test_a_file_larger_than_the_limit_is_not_fetched(
 
     table, _ = run(listing.to_batches(), compiled_model, read_file)
     assert all(reason.startswith("too large: ") for reason in table["reason"].to_pylist())
+
+
+def test_files_at_hand_are_within_their_budget(
+    image_folder: ImageFolder,
+    listing: pa.Table,
+    compiled_model: CompiledModel,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    largest = max(listing["length"].to_pylist())
+    monkeypatch.setattr(featurize, "_files_at_hand", MemoryBudget(largest))
+    at_hand: list[str] = []
+    most = 0
+
+    def read_file(path: str) -> bytes:
+        nonlocal most
+        at_hand.append(path)
+        time.sleep(0.02)
+        most = max(most, len(at_hand))
+        return image_folder.read(path)
+
+    def decode_and_drop(data: bytes, reduced: bool) -> np.ndarray:
+        at_hand.pop()
+        return decode(data, reduced)
+
+    monkeypatch.setattr(featurize, "decode", decode_and_drop)
+    table, report = run(listing.to_batches(), compiled_model, read_file)
+    assert (most, report.images, report.rejected) == (1, len(table), 0)
 
 
 def test_an_unreadable_file_is_the_images_trouble(listing: pa.Table, compiled_model: CompiledModel) -> None:

@@ -88,8 +88,12 @@ def png_of_size(width: int, height: int) -> bytes:
     [
         (b"", "empty file"),
         (b"not an image at all", "not a JPEG or PNG"),
-        (png_of_size(200_000, 200_000), "too large: .*40000000000 pixels"),
+        (png_of_size(200_000, 200_000), "too large: 200000 x 200000 pixels, limit 64,000,000"),
         (png_of_size(9_000, 9_000), "too large: 9000 x 9000"),
+        (png_of_size(65_536, 1), "too large: 65536 x 1 pixels, limit 65,535 on a side"),
+        (png_of_size(1, 64_000_000), "too large: 1 x 64000000 pixels, limit 65,535 on a side"),
+        (png_of_size(8_000, 8_000), "too large: 8000 x 8000 pixels take .* bytes to decode"),
+        (png_of_size(0, 10), "damaged: "),
     ],
 )
 def test_what_is_no_picture_is_refused_with_its_reason(data: bytes, reason: str) -> None:
@@ -111,13 +115,21 @@ def test_a_damaged_png_is_refused(photo: Image.Image, place: float) -> None:
         decode(bytes(data))
 
 
+def text_bomb(key: bytes) -> bytes:
+    body = b"zTXt" + key + b"\0\0" + zlib.compress(bytes(3_000_000))
+    return struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+
+
 def test_whatever_a_parser_raises_is_the_files_trouble(photo: Image.Image) -> None:
     data = encoded(photo)
     # No OSError but a ValueError: a text that is too large once it is unpacked, before the last chunk.
-    body = b"zTXtkey\0\0" + zlib.compress(bytes(3_000_000))
-    text = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
     with pytest.raises(UnusableImageError, match="damaged: Decompressed data too large"):
-        decode(data[:-12] + text + data[-12:])
+        decode(data[:-12] + text_bomb(b"Raw profile type exif") + data[-12:])
+
+
+def test_a_text_that_no_pixel_depends_on_is_not_unpacked(photo: Image.Image) -> None:
+    data = encoded(photo)
+    np.testing.assert_array_equal(decode(data[:33] + text_bomb(b"key") * 100 + data[33:]), decode(data))
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
@@ -126,46 +138,125 @@ def test_a_truncated_file_says_so(photo: Image.Image, kind: str) -> None:
         decode(encoded(photo, kind)[:-700])
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_wherever_a_file_ends_it_is_truncated(photo: Image.Image, kind: str) -> None:
+    data = encoded(photo, kind)
+    for end in range(8, int(0.98 * len(data)), 11):
+        with pytest.raises(UnusableImageError, match="truncated: "):
+            decode(data[:end])
+
+
 def test_a_large_photograph_takes_its_turn(photo: Image.Image) -> None:
     data = encoded(photo.resize((2_000, 1_500)), "JPEG")
-    with pixels._one_large_image_at_a_time:
+    with pixels._decoding.hold(pixels.MAX_DECODING_BYTES - 10_000_000):
         done = threading.Thread(target=decode, args=(data,), daemon=True)
         done.start()
         done.join(0.5)
         assert done.is_alive()
+        # A small one does not wait.
+        assert decode(encoded(photo, "JPEG")).shape == (224, 224, 3)
     done.join()
     assert decode(data).shape == (224, 224, 3)
 
 
-def test_a_small_image_waits_for_none(photo: Image.Image, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Turns:
-        taken = 0
+def reference(image: Image.Image) -> np.ndarray:
+    """Pillow alone, on whole images."""
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode == "I;16":
+        upright = Image.fromarray((np.asarray(upright) // 256).astype(np.uint8))
+    if upright.has_transparency_data:
+        upright = upright.convert("RGBA")
+        upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright)
+    return np.asarray(upright.convert("RGB").resize((224, 224)))
 
-        def __enter__(self) -> None:
-            self.taken += 1
 
-        def __exit__(self, *_: object) -> None:
-            pass
+# Pillow shrinks the height of the last two first, and their width when they lie.
+@pytest.mark.parametrize("size", [(300, 240), (240, 270), (250, 290), (20, 1_200)])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P", "L", "1", "CMYK", "I;16"])
+def test_what_is_shrunk_in_strips_is_what_pillow_makes_of_the_whole(
+    size: tuple[int, int], mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pixels, "_STRIP_PIXELS", 7_000)
+    converted: list[Image.Image] = []
+    original = pixels._to_rgb
+    monkeypatch.setattr(pixels, "_to_rgb", lambda image: converted.append(image) or original(image))
+    values = np.random.default_rng(0).integers(0, 256, (size[1] // 9, size[0] // 9, 4), dtype=np.uint8)
+    image = Image.fromarray(values).resize(size)
+    if mode == "I;16":
+        image = Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 256)
+    elif mode != "RGBA":
+        image = image.convert("RGB").convert(mode) if mode != "LA" else image.convert(mode)
+    assert size[0] * size[1] > 2 * pixels._STRIP_PIXELS
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        options = {"transparency": bytes(range(256))} if mode == "P" else {}
+        kind = {"CMYK": "JPEG"}.get(mode, "PNG")
+        data = encoded(image, kind, exif=exif, compress_level=1, **options)
+        np.testing.assert_array_equal(decode(data), reference(Image.open(io.BytesIO(data))))
+    # RGB that is upright is there as it is wanted, without a copy.
+    whole = [part for part in converted if part.width * part.height > 7_000]
+    assert [part.mode for part in whole] == (["RGB"] if mode == "RGB" else [])
 
-    turns = Turns()
-    monkeypatch.setattr(pixels, "_one_large_image_at_a_time", turns)
-    decode(encoded(photo, "JPEG"))
-    assert turns.taken == 0
-    decode(encoded(photo.resize((2_000, 1_500)), "JPEG"))
-    assert turns.taken == 1
+
+def test_a_photograph_of_fifty_megapixels_is_decoded_whichever_side_is_up() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photograph = Image.new("RGB", (8192, 6144), (200, 30, 60))
+    photograph.paste((0, 0, 0), (0, 0, 8192, 3072))
+    upright = decode(encoded(photograph, "JPEG", exif=exif))
+    # What was above is on the right.
+    assert abs(upright[100, 50].astype(int) - (200, 30, 60)).max() <= 2
+    assert upright[100, 200].max() <= 2
+
+
+def test_coefficients_that_are_kept_count_as_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = Image.new("RGB", (1_000, 1_000))
+    for subsampling, samples in {0: 3_000_000, 2: 1_500_000}.items():
+        data = encoded(image, "JPEG", progressive=True, subsampling=subsampling)
+        # As many coefficients as samples, of two bytes each.
+        assert pixels._coefficient_bytes(Image.open(io.BytesIO(data))) == 2 * samples
+    monkeypatch.setattr(pixels, "MAX_DECODING_BYTES", 12_000_000)
+    with pytest.raises(UnusableImageError, match=r"too large: 1000 x 1000 pixels take 13,.* bytes"):
+        decode(data)
+    # What is delivered at a reduced size needs them all the same.
+    with pytest.raises(UnusableImageError, match=r"too large: 1500 x 1500 pixels take .* bytes"):
+        decode(encoded(image.resize((3_000, 3_000)), "JPEG", progressive=True), reduced=True)
+    assert decode(encoded(image, "JPEG")).shape == (224, 224, 3)
+
+
+def test_a_progressive_jpeg_of_very_many_scans_is_refused() -> None:
+    data = encoded(Image.new("RGB", (1_000, 1_000), "red"), "JPEG", progressive=True)
+    scan = data.rfind(b"\xff\xda")
+    assert decode(data[:-2] + data[scan:-2] * 100 + data[-2:]).shape == (224, 224, 3)
+    with pytest.raises(UnusableImageError, match="too large: 1,010 scans of 1000 x 1000 pixels"):
+        decode(data[:-2] + data[scan:-2] * 1_000 + data[-2:])
+
+
+def test_a_machine_without_memory_is_not_the_images_fault(
+    photo: Image.Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for error in (MemoryError(), OSError("out of memory error when reading image file")):
+
+        def load(self: Image.Image, error: Exception = error) -> None:
+            raise error
+
+        monkeypatch.setattr(pixels.PngImagePlugin.PngImageFile, "load", load)
+        with pytest.raises(MemoryError):
+            decode(encoded(photo))
 
 
 def test_reduced_decoding_keeps_twice_the_size_and_nearly_the_same_pixels(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen: list[tuple[int, int]] = []
-    original = pixels._turn_upright
+    original = pixels._shrink
 
-    def look(image: Image.Image) -> Image.Image:
+    def look(image: Image.Image, orientation: int) -> np.ndarray:
         seen.append(image.size)
-        return original(image)
+        return original(image, orientation)
 
-    monkeypatch.setattr(pixels, "_turn_upright", look)
+    monkeypatch.setattr(pixels, "_shrink", look)
     values = np.random.default_rng(0).integers(0, 256, (20, 15, 3), dtype=np.uint8)
     photograph = encoded(
         Image.fromarray(values).resize((3024, 4032), Image.Resampling.BICUBIC), "JPEG", quality=95

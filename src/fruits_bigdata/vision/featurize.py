@@ -12,11 +12,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fruits_bigdata.schemas import LENGTH, OUTCOME_SCHEMA, PATH
+from fruits_bigdata.vision.budget import MemoryBudget
+from fruits_bigdata.vision.container import UnusableImageError
 from fruits_bigdata.vision.engine import CompiledModel, shared_engine
-from fruits_bigdata.vision.pixels import UnusableImageError, decode
+from fruits_bigdata.vision.pixels import decode
 from fruits_bigdata.vision.statistics import FeaturizationStatistics, this_worker
 
-MAX_FILE_BYTES = 256 * 1024 * 1024
+# The largest file, and all together that a worker has at hand before they are decoded. A photograph of 50
+# megapixels has some 20 MB as a JPEG; what is allowed here and in `pixels.MAX_DECODING_BYTES` a worker needs.
+MAX_FILE_BYTES = 50_000_000
 
 # The storage's trouble, not the image's: the task fails and is tried again, the image is not rejected.
 _PASSING_ERRORS = {
@@ -29,6 +33,8 @@ _PASSING_ERRORS = {
     errno.ENFILE,
     errno.ENOMEM,
 }
+
+_files_at_hand = MemoryBudget(MAX_FILE_BYTES)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -71,9 +77,13 @@ def featurize_batches(
     engine = shared_engine(featurizer, content)
 
     def pixels_or_reason(row: tuple[str, int]) -> tuple[NDArray[np.uint8] | str, int]:
+        path, length = row
         try:
-            data = _fetch(read_file, *row)
-            return decode(data, reduced_decoding), len(data)
+            if length > MAX_FILE_BYTES:
+                raise UnusableImageError(f"too large: {length:,} bytes, limit {MAX_FILE_BYTES:,}")
+            with _files_at_hand.hold(length):
+                data = _fetch(read_file, path)
+                return decode(data, reduced_decoding), len(data)
         except UnusableImageError as error:
             return str(error), 0
 
@@ -101,9 +111,7 @@ def featurize_batches(
     report(statistics)
 
 
-def _fetch(read_file: Callable[[str], bytes], path: str, length: int) -> bytes:
-    if length > MAX_FILE_BYTES:
-        raise UnusableImageError(f"too large: {length:,} bytes, limit {MAX_FILE_BYTES:,}")
+def _fetch(read_file: Callable[[str], bytes], path: str) -> bytes:
     try:
         return read_file(path)
     except FileNotFoundError:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from fruits_bigdata.image_folder import ImageFolder
 from fruits_bigdata.schemas import PATH
-from fruits_bigdata.vision.pixels import UnusableImageError, decode
+from fruits_bigdata.vision.container import UnusableImageError
+from fruits_bigdata.vision.pixels import decode
 
 # 200 bring the features no nearer to float32's: benchmarks/int8.py --n-calibration.
 N_IMAGES = 100

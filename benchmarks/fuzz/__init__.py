@@ -1,0 +1,1 @@
+"""Hostile images, and what the project makes of them."""
