@@ -111,6 +111,8 @@ class ImageFolder:
             except ValueError:
                 # obstore has no name for a key with a control character, an empty part or a part of dots.
                 return _get_object(fs, name, key)
+        except MemoryError:
+            raise
         except Exception as error:
             # obstore quotes S3's answer, botocore the code in it.
             said = f"{error} {error.__cause__}"
