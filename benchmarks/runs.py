@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 import numpy as np
 import pandas as pd
+import pyspark
 
 PROJECT = Path(__file__).parents[1]
 # Two executors, each a Java of its own with one core and 2 GB, on this machine.
@@ -76,8 +77,12 @@ def local_cluster(folder: Path) -> tuple[list[str], dict[str, str]]:
     (folder / "conf" / "cluster").mkdir()
     (folder / "conf" / "cluster" / "spark.yml").write_text(_LOCAL_CLUSTER)
     options = ["--conf-source", str(folder / "conf"), "--env", "cluster"]
-    # Otherwise it would be among the installed packages.
-    return options, {"SPARK_WORKER_DIR": str(folder / "work")}
+    # Spark's workers log into the folder `work` of its home, which is among the installed packages.
+    home = folder / "spark"
+    home.mkdir()
+    for entry in Path(pyspark.__file__).parent.iterdir():
+        (home / entry.name).symlink_to(entry)
+    return options, {"SPARK_HOME": str(home)}
 
 
 def read_features(folder: Path) -> pd.Series:
