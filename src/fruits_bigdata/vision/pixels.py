@@ -75,12 +75,18 @@ def decode(data: bytes, reduced: bool = False) -> NDArray[np.uint8]:
     try:
         image = _DECODERS[file.kind](io.BytesIO(file.content))
         _check_size(image, file)
+        size = f"{image.width} x {image.height} pixels"
         # Of the whole size, whatever is delivered of it.
         coefficients = _coefficient_bytes(image) if file.keeps_coefficients else 0
         if reduced:
             # Nothing happens to a PNG, or to a JPEG below four times the size.
             image.draft(None, (2 * IMAGE_SIZE, 2 * IMAGE_SIZE))
-        with _decoding.hold(_needed_bytes(image, coefficients)):
+        needed = _needed_bytes(image, coefficients)
+        if needed > MAX_DECODING_BYTES:
+            raise UnusableImageError(
+                f"too large: {size} take {needed:,} bytes to decode, limit {MAX_DECODING_BYTES:,}"
+            )
+        with _decoding.hold(needed):
             # Before the EXIF block is looked for, which reads a PNG to its end and leaves what it could.
             image.load()
             return _shrink(image, _orientation(image))
@@ -115,21 +121,11 @@ def _coefficient_bytes(image: Image.Image) -> int:
 
 
 def _needed_bytes(image: Image.Image, coefficients: int) -> int:
-    """Return the memory that decoding takes at most.
-
-    Raises:
-        UnusableImageError: It is more than there is.
-    """
+    """Return the memory that decoding takes at most."""
     n_pixels = image.width * image.height
     decoded = n_pixels * _BYTES_PER_PIXEL.get(image.mode, 4) + coefficients
     strip = min(n_pixels, _STRIP_PIXELS) * _BYTES_PER_STRIP_PIXEL
-    needed = decoded + strip + 4 * IMAGE_SIZE * max(image.size)
-    if needed > MAX_DECODING_BYTES:
-        raise UnusableImageError(
-            f"too large: {image.width} x {image.height} pixels take {needed:,} bytes to decode, "
-            f"limit {MAX_DECODING_BYTES:,}"
-        )
-    return needed
+    return decoded + strip + 4 * IMAGE_SIZE * max(image.size)
 
 
 def _orientation(image: Image.Image) -> int:
