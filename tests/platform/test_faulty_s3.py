@@ -157,7 +157,7 @@ def test_a_server_that_never_does_is_given_up_and_no_image_is_rejected(
     folder = ImageFolder(f"{bucket}/Test")
     # A worker rejects an image whose reading raises an OSError.
     with pytest.raises(StorageError) as error:
-        _fetch(folder.read, "a/1.jpg", 1000)
+        _fetch(folder.read, "a/1.jpg")
     assert f"S3 ({proxy.endpoint}) failed while reading {bucket}/Test/a/1.jpg: " in str(error.value)
     assert "start the run again" in str(error.value)
     assert "Debug source" not in str(error.value)
