@@ -210,7 +210,7 @@ def test_every_process_has_a_start(system: str, monkeypatch: pytest.MonkeyPatch,
 
 def answers(monkeypatch: pytest.MonkeyPatch, lock: OutputLock, method: str, *first: object) -> None:
     """Let something happen just before the first calls of a method of the lock's place."""
-    original = getattr(lock._place, method)
+    original = getattr(lock._file, method)
     pending = list(first)
 
     def call(*args: object) -> object:
@@ -220,7 +220,7 @@ def answers(monkeypatch: pytest.MonkeyPatch, lock: OutputLock, method: str, *fir
             before()
         return original(*args)
 
-    monkeypatch.setattr(lock._place, method, call)
+    monkeypatch.setattr(lock._file, method, call)
 
 
 def test_a_lock_that_is_given_back_meanwhile_is_taken(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,7 +245,7 @@ def test_of_two_that_take_over_one_is_refused(
 def test_many_that_want_a_lock_at_once_give_up_in_the_end(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     lock = OutputLock(url)
     write(url, "another's")
-    monkeypatch.setattr(lock._place, "read", lambda: None)
+    monkeypatch.setattr(lock._file, "read", lambda: None)
     with pytest.raises(OutputLockedError, match="at once"):
         lock.acquire("my run")
 
@@ -253,7 +253,7 @@ def test_many_that_want_a_lock_at_once_give_up_in_the_end(url: str, monkeypatch:
 def test_a_request_that_is_sent_twice_is_still_ones_own(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # What a client does whose connection breaks before the answer comes.
     lock = OutputLock(f"{bucket}/_lock.json")
-    put = lock._place._bucket.put  # type: ignore[attr-defined]
+    put = lock._file._bucket.put  # type: ignore[attr-defined]
 
     class Twice:
         def __getattr__(self, name: str) -> object:
@@ -263,8 +263,8 @@ def test_a_request_that_is_sent_twice_is_still_ones_own(bucket: str, monkeypatch
             put(*args, **options)
             return put(*args, **options)
 
-    bucket_of_lock = lock._place._bucket  # type: ignore[attr-defined]
-    monkeypatch.setattr(lock._place, "_bucket", Twice())
+    bucket_of_lock = lock._file._bucket  # type: ignore[attr-defined]
+    monkeypatch.setattr(lock._file, "_bucket", Twice())
     lock.acquire("my run")
     lock.add_process(os.getppid())
     assert len(content(f"{bucket}/_lock.json")["processes"]) == 2  # type: ignore[arg-type]

@@ -1,34 +1,23 @@
 """One writer at a time: a file in the output folder that only one run can create."""
 
-import fcntl
 import logging
 import os
 import socket
 import subprocess
 import sys
 import threading
-import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
 
-import fsspec
 from pydantic import TypeAdapter, ValidationError
 
-from fruits_bigdata.storage import StorageError, in_short, is_s3, is_s3_failure, open_bucket, open_location
-
-if TYPE_CHECKING:
-    from obstore import PutMode
-    from obstore.store import S3Store
+from fruits_bigdata.lock_file import open_lock_file
+from fruits_bigdata.storage import StorageError, in_short, is_s3_failure
 
 # Takings that another run may spoil before this one gives up.
 _ATTEMPTS = 5
-# Seconds before a request is sent again whose answer was lost.
-_PAUSES = (0.1, 0.3, 1.0)
 
 # Which thread of this process holds a lock: one that was interrupted, in a notebook, holds it no more.
 _threads: dict[str, threading.Thread] = {}
@@ -98,7 +87,7 @@ class OutputLock:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._place: _Place = _Object(url) if is_s3(url) else _File(url)
+        self._file = open_lock_file(url)
         self._held: Holder | None = None
 
     def acquire(self, run_id: str, break_it: bool = False) -> None:
@@ -128,13 +117,13 @@ class OutputLock:
 
     def _take(self, mine: Holder, break_it: bool) -> None:
         for _ in range(_ATTEMPTS):
-            if self._place.create(_to_json(mine)):
+            if self._file.create(_to_json(mine)):
                 return
-            seen = self._place.read()
+            seen = self._file.read()
             if seen is None:
                 continue
             self._check(seen, break_it)
-            if self._place.replace(seen, _to_json(mine)):
+            if self._file.replace(seen, _to_json(mine)):
                 return
         raise OutputLockedError(f"Several runs want the lock {self.url} at once: start one of them again")
 
@@ -164,7 +153,7 @@ class OutputLock:
         if self._held is None:
             return
         more = replace(self._held, processes={**self._held.processes, pid: process_start(pid) or ""})
-        if not self._place.replace(_to_json(self._held), _to_json(more)):
+        if not self._file.replace(_to_json(self._held), _to_json(more)):
             raise OutputLockedError(f"The lock {self.url} was taken from this run, which ends")
         self._held = more
 
@@ -174,7 +163,7 @@ class OutputLock:
             return
         held, self._held = self._held, None
         try:
-            removed = self._place.remove(_to_json(held))
+            removed = self._file.remove(_to_json(held))
         except Exception as error:
             if not isinstance(error, OSError) and not is_s3_failure(error):
                 raise
@@ -220,132 +209,3 @@ def _this_machine() -> str:
 
 def _to_json(holder: Holder) -> bytes:
     return _HOLDER.dump_json(holder, indent=2)
-
-
-class _Place(Protocol):
-    """Where a lock's bytes lie. What is asked for happens whole or not at all, whoever else asks."""
-
-    def create(self, content: bytes) -> bool:
-        """Write `content` if there is nothing."""
-
-    def read(self) -> bytes | None:
-        """Return what is there."""
-
-    def replace(self, seen: bytes, content: bytes) -> bool:
-        """Write `content` if `seen` is there."""
-
-    def remove(self, seen: bytes) -> bool:
-        """Leave nothing if `seen` is there."""
-
-
-class _File:
-    def __init__(self, url: str) -> None:
-        self._path = Path(open_location(url)[1])
-
-    def create(self, content: bytes) -> bool:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._written(content) as new:
-            try:
-                os.link(new, self._path)
-            except FileExistsError:
-                return False
-        return True
-
-    def read(self) -> bytes | None:
-        try:
-            return self._path.read_bytes()
-        except FileNotFoundError:
-            return None
-
-    def replace(self, seen: bytes, content: bytes) -> bool:
-        with self._alone():
-            if self.read() != seen:
-                return False
-            with self._written(content) as new:
-                os.replace(new, self._path)
-            return True
-
-    def remove(self, seen: bytes) -> bool:
-        with self._alone():
-            if self.read() != seen:
-                return False
-            self._path.unlink()
-            return True
-
-    @contextmanager
-    def _written(self, content: bytes) -> Iterator[Path]:
-        new = self._path.with_name(f"{self._path.name}.{uuid.uuid4().hex}")
-        try:
-            new.write_bytes(content)
-            yield new
-        finally:
-            new.unlink(missing_ok=True)
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Let no two processes compare and replace at once; the system ends it with the process."""
-        folder = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(folder)
-
-
-class _Object:
-    def __init__(self, url: str) -> None:
-        bucket, _, self._key = open_location(url)[1].partition("/")
-        self._bucket: S3Store = open_bucket(bucket, fsspec.config.conf.get("s3", {}))
-
-    def create(self, content: bytes) -> bool:
-        # If-None-Match: *
-        return self._put(content, "create")
-
-    def read(self) -> bytes | None:
-        found = self._found()
-        return None if found is None else found[0]
-
-    def replace(self, seen: bytes, content: bytes) -> bool:
-        found = self._found()
-        if found is None or found[0] != seen:
-            return False
-        # If-Match
-        return self._put(content, {"e_tag": found[1]})
-
-    def remove(self, seen: bytes) -> bool:
-        found = self._found()
-        if found is None or found[0] != seen:
-            return False
-        self._send(lambda: self._bucket.delete(self._key))
-        return True
-
-    def _put(self, content: bytes, mode: "PutMode") -> bool:
-        from obstore.exceptions import AlreadyExistsError, PreconditionError
-
-        def put() -> None:
-            self._bucket.put(self._key, content, mode=mode, use_multipart=False)
-
-        try:
-            self._send(put)
-        except (AlreadyExistsError, PreconditionError):
-            # By this very request, if it was sent again because the answer to it was lost.
-            return self.read() == content
-        return True
-
-    def _send(self, request: Callable[[], None]) -> None:
-        """Send what changes the lock; obstore does so again after a refusal, but not after a lost answer."""
-        from obstore.exceptions import GenericError
-
-        for pause in _PAUSES:
-            try:
-                return request()
-            except GenericError:
-                time.sleep(pause)
-        return request()
-
-    def _found(self) -> tuple[bytes, str | None] | None:
-        try:
-            found = self._bucket.get(self._key)
-        except FileNotFoundError:
-            return None
-        return bytes(found.bytes()), found.meta["e_tag"]

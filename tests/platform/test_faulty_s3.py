@@ -190,7 +190,7 @@ def test_an_object_that_is_not_there_is_no_failure_of_s3(bucket: str) -> None:
 @pytest.mark.parametrize("path", ["a/1.jpg", "a//1\t.jpg"])
 def test_a_missing_bucket_is_not_the_images_trouble(bucket: str, path: str) -> None:
     with pytest.raises(StorageError, match=r"s3://no-such-bucket/Test/.*bucket does not exist"):
-        _fetch(ImageFolder("s3://no-such-bucket/Test").read, path, 1)
+        _fetch(ImageFolder("s3://no-such-bucket/Test").read, path)
     with pytest.raises(StorageError, match=r"cannot be written.*NoSuchBucket"):
         OutputLock("s3://no-such-bucket/_lock.json").acquire("my run")
 
