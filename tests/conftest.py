@@ -3,7 +3,7 @@
 import os
 import unicodedata
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import fsspec
@@ -11,6 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import yaml
+from kedro.framework.context import KedroContext
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
 from PIL import Image
 from pyspark.sql import SparkSession
 
@@ -183,3 +186,15 @@ def bucket(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
     fs, _ = open_location(f"s3://{name}")
     fs.call_s3("create_bucket", Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-3"})
     return f"s3://{name}"
+
+
+@pytest.fixture(scope="session")
+def load_context() -> Callable[..., KedroContext]:
+    """Return the context of a run with the given parameters."""
+
+    def load(**runtime_params: object) -> KedroContext:
+        bootstrap_project(PROJECT)
+        with KedroSession.create(PROJECT, runtime_params=runtime_params) as session:
+            return session.load_context()
+
+    return load

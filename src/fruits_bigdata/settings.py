@@ -2,17 +2,10 @@
 
 import warnings
 
-from fruits_bigdata.failures import FailureHooks
-from fruits_bigdata.hooks import (
-    DryRunHooks,
-    LockHooks,
-    ParameterHooks,
-    PlaceHooks,
-    ResultHooks,
-    SparkHooks,
-    StatisticsHooks,
-    StorageHooks,
-)
+from fruits_bigdata.hooks.failures import FailureHooks
+from fruits_bigdata.hooks.refusals import ParameterHooks, PlaceHooks
+from fruits_bigdata.hooks.reports import DryRunHooks, ResultHooks, StatisticsHooks
+from fruits_bigdata.hooks.resources import LockHooks, SparkHooks, StorageHooks
 from fruits_bigdata.storage import expand_home
 
 # Kedro's own use of OmegaConf; nothing that a user of this project can mend.

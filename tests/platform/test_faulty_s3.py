@@ -16,7 +16,7 @@ from fruits_bigdata.datasets.compiled_models_dataset import CompiledModelsDatase
 from fruits_bigdata.datasets.pca_model_dataset import PcaModelDataset
 from fruits_bigdata.datasets.published_file_dataset import PublishedFileDataset
 from fruits_bigdata.datasets.weights_dataset import WeightsDataset
-from fruits_bigdata.failures import explain
+from fruits_bigdata.hooks.failures import explain
 from fruits_bigdata.image_folder import ImageFolder
 from fruits_bigdata.linalg.moments import Moments
 from fruits_bigdata.linalg.pca import fit_pca

@@ -9,7 +9,7 @@ from py4j.protocol import Py4JNetworkError
 from pyspark.errors import PythonException
 from pyspark.sql import SparkSession
 
-from fruits_bigdata.failures import FailureHooks, explain, scratch_folder
+from fruits_bigdata.hooks.failures import FailureHooks, explain, scratch_folder
 from fruits_bigdata.storage import StorageError
 
 

@@ -1,0 +1,1 @@
+"""Kedro's hooks of the project, each for one small thing."""

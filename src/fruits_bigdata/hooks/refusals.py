@@ -1,0 +1,102 @@
+"""Hooks that refuse a run which cannot do what it was told."""
+
+import difflib
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+
+from fruits_bigdata.command_line import find_comment, quote_parameter
+from fruits_bigdata.hooks.common import filepath_of, place_of
+from fruits_bigdata.storage import open_location
+
+# Hadoop's globs (org.apache.hadoop.fs.FileSystem.globStatus).
+_PATTERN_CHARACTERS = frozenset("*?[]{}\\")
+# Hadoop's globs take what comes before it for a scheme, and Spark reads the CSV through them.
+_SCHEME_CHARACTER = ":"
+
+
+class UnknownParameterError(ValueError):
+    """A run was given a parameter that nothing reads."""
+
+
+class CutParameterError(ValueError):
+    """The command line gives a value of which only the beginning would arrive."""
+
+
+class PlaceError(ValueError):
+    """A run was given places that do not go together."""
+
+
+class ParameterHooks:
+    """Refuses a parameter of the command line that no configuration file knows, or that is cut off."""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Compare the names given with those in the parameters files.
+
+        Raises:
+            UnknownParameterError: No file has the name.
+            CutParameterError: YAML takes a part of a value for a comment.
+        """
+        cut = find_comment(sys.argv)
+        if cut is not None:
+            name, _, value = cut.partition("=")
+            raise CutParameterError(
+                f"Of the parameter {cut!r}, YAML takes what follows the # for a comment: put the value in "
+                f"quotes, --params '{name}={quote_parameter(value)}'"
+            )
+        loader = context.config_loader
+        given = set(_names(loader.runtime_params or {}))
+        # A loader of its own, since this one merges what was given into what it knows.
+        from kedro.framework.project import settings
+
+        plain = type(loader)(conf_source=loader.conf_source, env=loader.env, **settings.CONFIG_LOADER_ARGS)
+        known = set(_names(plain["parameters"]))
+        for name in sorted(given - known):
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(known))}"
+            raise UnknownParameterError(f"There is no parameter {name!r}: {hint}")
+
+
+class PlaceHooks:
+    """Refuses a run whose output cannot go where it was told to."""
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
+        """Refuse to write among the images, or where Spark would take the path for something else."""
+        images = place_of(catalog["image_folder"])
+        for name in sorted(pipeline.all_outputs()):
+            path, place = filepath_of(catalog[name]), place_of(catalog[name])
+            if path is None or place is None:
+                continue
+            # As Spark is given it: what links lead to does not matter to it.
+            _, given = open_location(path)
+            if _SCHEME_CHARACTER in given:
+                raise PlaceError(
+                    f"{name} would be written to {given}, and Hadoop takes what comes before the colon for a "
+                    f"scheme: choose another output_path"
+                )
+            if set(given) & _PATTERN_CHARACTERS:
+                raise PlaceError(
+                    f"{name} would be written to {given}, and Spark takes "
+                    f"{' '.join(sorted(_PATTERN_CHARACTERS))} for a pattern: choose another output_path"
+                )
+            if images is not None and f"{place}/".startswith(f"{images}/"):
+                raise PlaceError(
+                    f"{name} would be written to {place}, among the images of {images}, and be listed as one "
+                    f"of them: choose an output_path and a models_path outside images_path"
+                )
+
+
+def _names(parameters: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for key, value in parameters.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            yield from _names(value, f"{name}.")
+        else:
+            yield name

@@ -1,0 +1,88 @@
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from kedro.framework.context import KedroContext
+
+from fruits_bigdata.hooks.refusals import CutParameterError, PlaceError, PlaceHooks, UnknownParameterError
+from fruits_bigdata.pipeline_registry import register_pipelines
+
+LoadContext = Callable[..., KedroContext]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"images_pth": "/x"}, "no parameter 'images_pth': did you mean images_path"),
+        ({"pca": {"n_component": 3}}, "no parameter 'pca.n_component': did you mean pca.n_components"),
+        ({"zzz": 1}, "no parameter 'zzz': there are .*output_path"),
+    ],
+)
+def test_a_mistyped_parameter_is_refused(
+    load_context: LoadContext, given: dict[str, object], said: str
+) -> None:
+    with pytest.raises(UnknownParameterError, match=said):
+        load_context(**given)
+
+
+@pytest.mark.parametrize(
+    ("places", "said"),
+    [
+        ({"images_path": "/x/Test", "output_path": "/x/Test"}, "among the images of /x/Test"),
+        ({"images_path": "/x/Test", "output_path": "/x/Test/deep/out"}, "be listed as one of them"),
+        ({"images_path": "s3a://b", "output_path": "s3://b/out"}, "among the images of s3://b"),
+        ({"images_path": "/x", "output_path": "/o", "models_path": "/x/models"}, "compiled_models would be"),
+        ({"images_path": "/x", "output_path": "/o [a]"}, "for a pattern: choose another output_path"),
+        ({"images_path": "/x", "output_path": "/o/12:30"}, "for a scheme: choose another output_path"),
+        ({"images_path": "/x", "output_path": "s3://b/12:30"}, "written to b/12:30/.*, and Hadoop takes"),
+    ],
+)
+def test_places_that_do_not_go_together_are_refused(
+    load_context: LoadContext, places: dict[str, str], said: str
+) -> None:
+    catalog = load_context(**places).catalog
+    with pytest.raises(PlaceError, match=said):
+        PlaceHooks().before_pipeline_run(register_pipelines()["__default__"], catalog)
+
+
+@pytest.mark.parametrize(
+    ("images_path", "output_path"),
+    [
+        ("/x/Test", "/x"),
+        ("/x/Test", "/x/Test2"),
+        ("/x [a]/Test", "/o"),
+        ("/x: a/Test", "/o, #%20 é='\"&+~"),
+        ("s3://b/Test", "s3://b"),
+        ("/b", "s3://b"),
+    ],
+)
+def test_neighbouring_places_are_fine(load_context: LoadContext, images_path: str, output_path: str) -> None:
+    catalog = load_context(images_path=images_path, output_path=output_path).catalog
+    PlaceHooks().before_pipeline_run(register_pipelines()["__default__"], catalog)
+
+
+def test_a_place_is_judged_by_the_name_that_spark_is_given(load_context: LoadContext, tmp_path: Path) -> None:
+    (tmp_path / "12:30").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "12:30")
+    (tmp_path / "a:link").symlink_to(tmp_path)
+    PlaceHooks().before_pipeline_run(
+        register_pipelines()["export"], load_context(output_path=f"{tmp_path}/link").catalog
+    )
+    with pytest.raises(PlaceError, match="a:link"):
+        PlaceHooks().before_pipeline_run(
+            register_pipelines()["export"], load_context(output_path=f"{tmp_path}/a:link").catalog
+        )
+
+
+def test_a_path_that_yaml_would_cut_off_is_refused(
+    load_context: LoadContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["kedro", "run", "--params", "limit=1,images_path=/My #1"])
+    with pytest.raises(CutParameterError, match="--params 'images_path=\"/My #1\"'"):
+        load_context(images_path="/My")
+
+
+def test_a_path_that_yaml_takes_for_a_number_is_refused(load_context: LoadContext) -> None:
+    with pytest.raises(Exception, match="given as 7, which YAML takes for no text: put it in quotes"):
+        load_context(images_path=7).catalog.load("image_folder")

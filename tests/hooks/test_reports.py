@@ -1,0 +1,48 @@
+import logging
+from collections.abc import Callable
+
+import pytest
+from kedro.framework.context import KedroContext
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Node
+
+from fruits_bigdata.hooks.reports import ResultHooks, StatisticsHooks
+from fruits_bigdata.pipeline_registry import register_pipelines
+
+LoadContext = Callable[..., KedroContext]
+
+
+def test_the_clock_follows_the_hooks() -> None:
+    catalog = DataCatalog({"run_statistics": MemoryDataset(copy_mode="assign")})
+    hooks = StatisticsHooks()
+    hooks.after_catalog_created(catalog)
+    hooks.before_pipeline_run({"run_id": "r", "env": None, "runtime_params": {"limit": 1}})
+    node = Node(len, "a", "b", name="n", tags=["spark", "pca"])
+    hooks.before_dataset_loaded(node)
+    hooks.after_dataset_saved(node)
+    said = catalog.load("run_statistics").as_dict()
+    assert (said["env"], said["parameters"]) == ("local", {"limit": 1})
+    assert list(said["seconds_by_stage"]) == ["pca"]
+    # The next run of the same process has a clock of its own.
+    hooks.after_catalog_created(catalog)
+    assert catalog.load("run_statistics").as_dict()["seconds_by_stage"] == {}
+
+
+def test_the_end_of_a_run_says_where_the_results_are(
+    load_context: LoadContext, caplog: pytest.LogCaptureFixture
+) -> None:
+    catalog = load_context(output_path="/elsewhere").catalog
+    with caplog.at_level(logging.INFO):
+        ResultHooks().after_pipeline_run(register_pipelines()["export"], catalog)
+    assert "/elsewhere/07_model_output/pca_csv" in caplog.text
+    assert "new_images" not in caplog.text
+
+
+def test_a_store_of_several_names_is_named_once(
+    load_context: LoadContext, caplog: pytest.LogCaptureFixture
+) -> None:
+    catalog = load_context(output_path="/elsewhere").catalog
+    with caplog.at_level(logging.INFO):
+        ResultHooks().after_pipeline_run(register_pipelines()["__default__"], catalog)
+    assert caplog.text.count("/elsewhere/04_feature/rejected") == 1
+    assert "rejected_" not in caplog.text

@@ -1,0 +1,30 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from kedro.framework.context import KedroContext
+
+LoadContext = Callable[..., KedroContext]
+
+
+def test_parameters_that_exist_reach_catalog_and_nodes(load_context: LoadContext) -> None:
+    context = load_context(output_path="/elsewhere", pca={"n_components": 0.95}, limit=7)
+    assert context.catalog["features"]._describe()["filepath"] == "/elsewhere/04_feature/features"
+    assert context.catalog.load("params:pca").n_components == 0.95
+    assert context.catalog.load("params:pca").solver == "moments"
+    assert context.catalog.load("params:limit") == 7
+
+
+def test_home_is_understood_by_every_dataset(
+    load_context: LoadContext, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    places = {name: f"~/{name}" for name in ("images_path", "output_path", "models_path", "weights_path")}
+    catalog = load_context(**places).catalog
+    described = {name: catalog[name]._describe() for name in catalog if not name.startswith("param")}
+    files = {name: str(found["filepath"]) for name, found in described.items() if "filepath" in found}
+    assert len(files) > 10
+    outside = {
+        name for name, place in files.items() if not place.removeprefix("file://").startswith(str(tmp_path))
+    }
+    assert outside == set()
