@@ -95,3 +95,16 @@ def test_the_daemon_works_without_delay(spark: SparkSession) -> None:
         return daemon.worker_main.__name__
 
     assert spark.sparkContext.parallelize([1], 1).map(name).first() == "work_at_once"
+
+
+def test_a_workers_matrix_products_take_one_thread(spark: SparkSession) -> None:
+    def threads(_: int) -> list[int]:
+        import numpy as np
+        from threadpoolctl import threadpool_info
+
+        np.eye(2) @ np.eye(2)
+        return [int(pool["num_threads"]) for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    found = spark.sparkContext.parallelize([1], 1).map(threads).first()
+    assert found
+    assert set(found) == {1}
