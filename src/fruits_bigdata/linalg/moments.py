@@ -1,5 +1,6 @@
 """Count, sum and Gram matrix of the rows of a matrix: all that a PCA needs, and they add up."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,9 +29,20 @@ class Moments:
     @classmethod
     def of(cls, rows: NDArray[np.floating]) -> "Moments":
         """Return the moments of `rows`, shape (n, d), summed in float64."""
-        x = np.asarray(rows, dtype=np.float64)
-        # numpy sees that both factors are one array and computes half of the product (BLAS syrk).
-        return cls(x.shape[0], x.sum(axis=0), x.T @ x)
+        return cls.of_blocks([rows], rows.shape[1])
+
+    @classmethod
+    def of_blocks(cls, blocks: Iterable[NDArray[np.floating]], n_features: int) -> "Moments":
+        """Return the moments of the rows of all `blocks`, each of shape (n, d), added up in place."""
+        n, total = 0, np.zeros(n_features)
+        gram, product = np.zeros((n_features, n_features)), np.empty((n_features, n_features))
+        for block in blocks:
+            x = np.asarray(block, dtype=np.float64)
+            n += x.shape[0]
+            total += x.sum(axis=0)
+            # numpy sees that both factors are one array and computes half of the product (BLAS syrk).
+            gram += np.matmul(x.T, x, out=product)
+        return cls(n, total, gram)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Moments":

@@ -1,5 +1,7 @@
 """Which of the stored rows count: those of the images that are listed now."""
 
+from typing import NamedTuple
+
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
 
@@ -9,12 +11,29 @@ from fruits_bigdata.schemas import KEY
 _MAX_BROADCAST_ROWS = 1_000_000
 
 
-def fingerprint_stale(stored: DataFrame, images: DataFrame) -> str:
-    """Return the number of stale rows and a hash of their keys, whatever their order."""
-    stale = stored.select(KEY).join(images, KEY, "left_anti")
-    row = stale.agg(f.count("*"), f.bit_xor(f.xxhash64(*KEY))).first()
+class StoredRows(NamedTuple):
+    """How many rows a store holds, and which of them do not count.
+
+    Attributes:
+        total: Number of rows.
+        stale: Of them, those whose image is not listed as it was.
+        fingerprint: Tells the stale rows from any others.
+    """
+
+    total: int
+    stale: int
+    fingerprint: str
+
+
+def count_stored(stored: DataFrame, images: DataFrame) -> StoredRows:
+    """Count the rows of a store, all and stale, by their keys alone."""
+    marked = stored.select(KEY).join(images.select(*KEY, f.lit(1).alias("listed")), KEY, "left")
+    is_stale = f.col("listed").isNull()
+    row = marked.agg(
+        f.count("*"), f.count_if(is_stale), f.bit_xor(f.when(is_stale, f.xxhash64(*KEY)))
+    ).first()
     assert row is not None
-    return f"{row[0]} {row[1]}"
+    return StoredRows(row[0], row[1], f"{row[1]} {row[2]}")
 
 
 def select_current(stored: DataFrame, images: DataFrame) -> DataFrame:

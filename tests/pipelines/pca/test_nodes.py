@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql.functions import concat, lit
 from sklearn.decomposition import PCA
 
+from fruits_bigdata.feature_files import FeatureFiles
 from fruits_bigdata.linalg.moments import Moments
 from fruits_bigdata.linalg.pca import PcaError, PcaModel, fit_pca
 from fruits_bigdata.linalg.sample import FeatureSample
@@ -185,14 +186,19 @@ def store(features: DataFrame, tmp_path: Path) -> Callable[[str], DataFrame]:
     return append
 
 
+def n_rows(rows: DataFrame, files: FeatureFiles | None) -> int:
+    """Return the rows of `files` or, if there are none, of `rows`."""
+    return rows.count() if files is None else sum(batch.num_rows for batch in files.read_batches(["path"]))
+
+
 def rows_summed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Note how many rows each summing takes."""
     seen: list[int] = []
     original = nodes._summarize
 
-    def count(rows: DataFrame, share: float) -> FeatureSummary:
-        seen.append(rows.count())
-        return original(rows, share)
+    def count(rows: DataFrame, files: FeatureFiles | None, share: float) -> FeatureSummary:
+        seen.append(n_rows(rows, files))
+        return original(rows, files, share)
 
     monkeypatch.setattr(nodes, "_summarize", count)
     return seen
@@ -329,9 +335,9 @@ def test_scores_of_the_same_model_are_kept_and_only_new_rows_projected(
     projected: list[int] = []
     original = nodes._project
 
-    def count(rows: DataFrame, model: PcaModel) -> DataFrame:
-        projected.append(rows.count())
-        return original(rows, model)
+    def count(rows: DataFrame, files: FeatureFiles | None, model: PcaModel) -> DataFrame:
+        projected.append(n_rows(rows, files))
+        return original(rows, files, model)
 
     monkeypatch.setattr(nodes, "_project", count)
     stored = store("label in ('class 0', 'class 1')")

@@ -1,7 +1,6 @@
 """What the workers of the PCA do with a batch of features: Arrow in, numpy inside, Arrow out."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -12,39 +11,33 @@ from fruits_bigdata.linalg.sample import FeatureSample
 from fruits_bigdata.linalg.summary import FeatureSummary
 from fruits_bigdata.schemas import FEATURES, LABEL, N_FEATURES, PATH, PCA_SCHEMA
 
-# A summary as a row.
-SUMMARY_SCHEMA = pa.schema(
-    {
-        "moments": pa.binary(),
-        "paths": pa.list_(pa.string()),
-        "labels": pa.list_(pa.string()),
-        "features": pa.binary(),
-    }
-)
+# A summary on its way to the driver: moments, paths, labels, features.
+SummaryRow = tuple[bytes, list[str], list[str], bytes]
 
 
-def summarize(batches: Iterable[pa.RecordBatch], share: float) -> Iterator[pa.RecordBatch]:
-    """Yield one row of `SUMMARY_SCHEMA` for all `batches`, which hold `path`, `label` and `features`.
+def summarize(batches: Iterable[pa.RecordBatch], share: float) -> SummaryRow:
+    """Return the summary of all `batches`, which hold `path`, `label` and `features`, in plain types.
 
     Args:
         batches: The rows.
         share: As in `FeatureSample.of`.
     """
-    total = FeatureSummary.empty(N_FEATURES)
-    for batch in batches:
-        matrix = _matrix(batch)
-        paths, labels = batch.column(PATH).to_pylist(), batch.column(LABEL).to_pylist()
-        total += FeatureSummary(Moments.of(matrix), FeatureSample.of(paths, labels, matrix, share))
-    sample = total.sample
-    row = (total.moments.to_bytes(), sample.paths, sample.labels, sample.features.tobytes())
-    yield pa.RecordBatch.from_arrays(
-        [pa.array([value], field.type) for value, field in zip(row, SUMMARY_SCHEMA, strict=True)],
-        schema=SUMMARY_SCHEMA,
-    )
+    sample = FeatureSample.empty(N_FEATURES)
+
+    def blocks() -> Iterator[NDArray[np.float32]]:
+        nonlocal sample
+        for batch in batches:
+            matrix = _matrix(batch)
+            paths, labels = batch.column(PATH).to_pylist(), batch.column(LABEL).to_pylist()
+            sample += FeatureSample.of(paths, labels, matrix, share)
+            yield matrix
+
+    moments = Moments.of_blocks(blocks(), N_FEATURES)
+    return moments.to_bytes(), list(sample.paths), list(sample.labels), sample.features.tobytes()
 
 
-def summary_of_row(row: Sequence[Any]) -> FeatureSummary:
-    """Return the summary that a row of `SUMMARY_SCHEMA` holds."""
+def summary_of_row(row: SummaryRow) -> FeatureSummary:
+    """Return the summary that `summarize` has sent."""
     moments, paths, labels, features = row
     matrix = np.frombuffer(features, np.float32).reshape(-1, N_FEATURES)
     return FeatureSummary(Moments.from_bytes(moments), FeatureSample(tuple(paths), tuple(labels), matrix))

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import pickle
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial, reduce
@@ -10,14 +11,14 @@ from typing import Any, Literal
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pyspark.sql import DataFrame
-from pyspark.sql.functions import col
 from pyspark.sql.pandas.types import from_arrow_schema
 
+from fruits_bigdata.feature_files import FeatureFiles
 from fruits_bigdata.linalg.pca import PcaError, PcaModel, Scale, check_n_components, drift, fit_pca
 from fruits_bigdata.linalg.sample import share_for
 from fruits_bigdata.linalg.summary import Coverage, FeatureSummary
-from fruits_bigdata.pipelines.current import fingerprint_stale, select_current
-from fruits_bigdata.pipelines.pca.batches import SUMMARY_SCHEMA, project_batches, summarize, summary_of_row
+from fruits_bigdata.pipelines.current import count_stored, select_current
+from fruits_bigdata.pipelines.pca.batches import project_batches, summarize, summary_of_row
 from fruits_bigdata.pipelines.pca.spark_ml import with_spark_ml
 from fruits_bigdata.pipelines.rejections import count_rejections, describe_rejections
 from fruits_bigdata.schemas import FEATURES, FEATURIZER, LABEL, N_FEATURES, PATH, PCA_SCHEMA
@@ -25,6 +26,10 @@ from fruits_bigdata.table_source import source_of, with_source
 
 # A partial summary is 13 MB; so many of them fit the driver's spark.driver.maxResultSize.
 _MAX_PARTIALS = 32
+# Of features; a task leaves one file of scores, a twentieth of what it has read.
+_MAX_FILES_PER_TASK = 16
+# What is read of the features.
+_COLUMNS = [PATH, LABEL, FEATURES]
 
 logger = logging.getLogger(__name__)
 
@@ -70,17 +75,20 @@ def summarize_features(features: DataFrame, images: DataFrame, pca_model: PcaMod
         pca_model: The model of the run before. If the files that its summary covers are all there, with the
             same rows in them that do not count, only the rows of other files are added to it.
     """
-    coverage = Coverage(
-        frozenset(map(_file_name, features.inputFiles())), fingerprint_stale(features, images)
-    )
+    files = FeatureFiles.of(features)
+    stored = count_stored(features, images)
+    coverage = Coverage(frozenset() if files is None else files.names, stored.fingerprint)
     before = None if pca_model is None else pca_model.summary
     if before is None or not coverage.extends(before.coverage):
-        rows = select_current(features, images)
-        return replace(_summarize(rows, share_for(rows.count())), coverage=coverage)
+        rows = select_current(features, images) if stored.stale else features
+        share = share_for(stored.total - stored.stale)
+        return replace(_summarize(rows, None if stored.stale else files, share), coverage=coverage)
     if coverage == before.coverage:
         logger.info("The moments of the run before cover all %s rows", f"{before.moments.n:,}")
         return before
-    added = _summarize(_rows_of(features, coverage.files - before.coverage.files), before.sample.share)
+    assert files is not None
+    # The same rows are stale as before, so none in these files.
+    added = _summarize(features, files.named(coverage.files - before.coverage.files), before.sample.share)
     logger.info("Added %s rows to the moments of %s", f"{added.moments.n:,}", f"{before.moments.n:,}")
     return replace(before + added, coverage=coverage)
 
@@ -157,8 +165,9 @@ def project_features(
         pca: The scores that are published. Those of the same model are kept, and only rows of files that are
             new to them are projected.
     """
-    if pca_model.summary is None or not pca_model.summary.coverage.files:
-        return _project(select_current(features, images), pca_model)
+    files = FeatureFiles.of(features)
+    if pca_model.summary is None or files is None:
+        return _project(select_current(features, images), None, pca_model)
     coverage = pca_model.summary.coverage
     source = _to_source(pca_model.name, coverage)
     seen = source_of(pca)
@@ -166,24 +175,27 @@ def project_features(
         return pca
     model_seen, coverage_seen = _from_source(seen)
     if model_seen == pca_model.name and coverage.extends(coverage_seen):
-        added = _rows_of(features, coverage.files - coverage_seen.files)
-        return with_source(pca.unionByName(_project(added, pca_model)), source)
-    return with_source(_project(select_current(features, images), pca_model), source)
+        added = _project(features, files.named(coverage.files - coverage_seen.files), pca_model)
+        return with_source(pca.unionByName(added), source)
+    current = select_current(features, images)
+    # It is the store itself if no row is stale.
+    return with_source(_project(current, files if current is features else None, pca_model), source)
 
 
-def _file_name(url: str) -> str:
-    return url.rsplit("/", 1)[-1]
-
-
-def _rows_of(features: DataFrame, files: frozenset[str]) -> DataFrame:
-    return features.where(col("_metadata.file_name").isin(sorted(files)))
-
-
-def _summarize(rows: DataFrame, share: float) -> FeatureSummary:
-    n_partials = min(_MAX_PARTIALS, rows.sparkSession.sparkContext.defaultParallelism)
+def _summarize(rows: DataFrame, files: FeatureFiles | None, share: float) -> FeatureSummary:
+    """Sum up `files` or, if there are none, `rows`."""
+    session = rows.sparkSession
+    n_partials = min(_MAX_PARTIALS, session.sparkContext.defaultParallelism)
     worker = partial(summarize, share=share)
-    partials = rows.select(PATH, LABEL, FEATURES).coalesce(n_partials)
-    found = partials.mapInArrow(worker, from_arrow_schema(SUMMARY_SCHEMA)).collect()
+    if files is not None:
+        found = files.collect(session, worker, _COLUMNS, n_partials)
+    else:
+        # Java hands binaries on as they are, and takes its time with lists.
+        def pickled(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            yield pa.RecordBatch.from_pydict({"summary": [pickle.dumps(worker(batches))]})
+
+        partials = rows.select(_COLUMNS).coalesce(n_partials).mapInArrow(pickled, "summary binary")
+        found = [pickle.loads(row[0]) for row in partials.collect()]
     return reduce(FeatureSummary.__add__, map(summary_of_row, found), FeatureSummary.empty(N_FEATURES))
 
 
@@ -221,14 +233,19 @@ def _describe_fit(model: PcaModel, fit: dict[str, Any], parameters: PcaParameter
     )
 
 
-def _project(rows: DataFrame, pca_model: PcaModel) -> DataFrame:
+def _project(rows: DataFrame, files: FeatureFiles | None, pca_model: PcaModel) -> DataFrame:
+    """Project `files` or, if there are none, `rows`."""
+    session = rows.sparkSession
     rotation = (pca_model.components_ / pca_model.scale_).T
-    model = rows.sparkSession.sparkContext.broadcast((pca_model.mean_, rotation))
+    model = session.sparkContext.broadcast((pca_model.mean_, rotation))
 
     def project(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         return project_batches(batches, *model.value)
 
-    return rows.select(PATH, LABEL, FEATURES).mapInArrow(project, from_arrow_schema(PCA_SCHEMA))
+    if files is None:
+        return rows.select(_COLUMNS).mapInArrow(project, from_arrow_schema(PCA_SCHEMA))
+    n_tasks = max(session.sparkContext.defaultParallelism, len(files.urls) // _MAX_FILES_PER_TASK)
+    return files.map_in_arrow(session, project, _COLUMNS, PCA_SCHEMA, n_tasks)
 
 
 def _to_source(model: str, coverage: Coverage) -> str:
