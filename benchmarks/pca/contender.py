@@ -23,6 +23,8 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from benchmarks.processes import peak_memory_mb, process_tree
 from benchmarks.runs import PROJECT
+from fruits_bigdata.feature_files import FeatureFiles
+from fruits_bigdata.pipelines.pca import nodes
 from fruits_bigdata.pipelines.pca.nodes import PcaParameters, fit_pca_model, summarize_features
 from fruits_bigdata.schemas import FEATURES_SCHEMA, IMAGES_SCHEMA
 from fruits_bigdata.spark_session import create_session, start_python_workers
@@ -99,10 +101,18 @@ def moments(folder: Path) -> tuple[Callable[[], Components], Callable[[], dict[s
             table(spark, folder, "features"), table(spark, folder, "images"), seen["model"]
         )
         seconds = time.perf_counter() - began
+        features = table(spark, folder, "features")
+        files = FeatureFiles.of(features)
+        assert files is not None
+        new = files.named(summary.coverage.files - seen["model"].summary.coverage.files)
+        began = time.perf_counter()
+        nodes._summarize(features, new, summary.sample.share)
+        summing = time.perf_counter() - began
         for name in ("features", "images"):
             for file in (folder / "added" / name).iterdir():
                 (folder / name / file.name).unlink()
-        return {"added": summary.moments.n - seen["model"].summary.moments.n, "adding_seconds": seconds}
+        n = summary.moments.n - seen["model"].summary.moments.n
+        return {"added": n, "adding_seconds": seconds, "summing_seconds": summing}
 
     return fit, add
 

@@ -36,9 +36,13 @@ class Moments:
         """Return the moments of the rows of all `blocks`, each of shape (n, d), added up in place."""
         n, total = 0, np.zeros(n_features)
         gram, product = np.zeros((n_features, n_features)), np.empty((n_features, n_features))
+        room = np.empty((0, n_features))
         for block in blocks:
-            x = np.asarray(block, dtype=np.float64)
-            n += x.shape[0]
+            if len(block) > len(room):
+                room = np.empty(block.shape)
+            x = room[: len(block)]
+            x[:] = block
+            n += len(x)
             total += x.sum(axis=0)
             # numpy sees that both factors are one array and computes half of the product (BLAS syrk).
             gram += np.matmul(x.T, x, out=product)
@@ -48,13 +52,17 @@ class Moments:
     def from_bytes(cls, data: bytes) -> "Moments":
         """Return the moments that `to_bytes` wrote."""
         values = np.frombuffer(data, dtype="<f8")
-        # 1 + d + d^2 values.
-        d = int(np.sqrt(values.size - 1))
-        return cls(int(values[0]), values[1 : d + 1], values[d + 1 :].reshape(d, d))
+        # 1 + d + d (d + 1) / 2 values.
+        d = int((np.sqrt(8 * values.size + 1) - 3) / 2)
+        gram = np.zeros((d, d))
+        gram[np.triu_indices(d)] = values[d + 1 :]
+        gram += np.triu(gram, 1).T
+        return cls(int(values[0]), values[1 : d + 1], gram)
 
     def to_bytes(self) -> bytes:
-        """Return n, sum and gram as little-endian float64."""
-        return b"".join((np.array([self.n], "<f8").tobytes(), self.sum.tobytes(), self.gram.tobytes()))
+        """Return n, sum and the upper triangle of gram, row by row, as little-endian float64."""
+        upper = self.gram[np.triu_indices(self.sum.size)]
+        return b"".join((np.array([self.n], "<f8").tobytes(), self.sum.tobytes(), upper.tobytes()))
 
     def __add__(self, other: "Moments") -> "Moments":
         return Moments(self.n + other.n, self.sum + other.sum, self.gram + other.gram)

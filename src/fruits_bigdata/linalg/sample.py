@@ -68,8 +68,11 @@ class FeatureSample:
 
 
 def share_for(n_images: int) -> float:
-    """Return the share of hashes that is certain to hold the sample of so many images, with others."""
-    return min(1.0, 2 * SAMPLE_SIZE / n_images) if n_images else 1.0
+    """Return the share of hashes that holds the sample of so many images for certain, and few others.
+
+    A quarter more than the sample is expected, ten standard deviations.
+    """
+    return min(1.0, 1.25 * SAMPLE_SIZE / n_images) if n_images else 1.0
 
 
 def _hash(path: str) -> int:

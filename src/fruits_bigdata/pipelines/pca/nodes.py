@@ -24,7 +24,7 @@ from fruits_bigdata.pipelines.rejections import count_rejections, describe_rejec
 from fruits_bigdata.schemas import FEATURES, FEATURIZER, LABEL, N_FEATURES, PATH, PCA_SCHEMA
 from fruits_bigdata.table_source import source_of, with_source
 
-# A partial summary is 13 MB; so many of them fit the driver's spark.driver.maxResultSize.
+# Partial summaries of 7 MB and a share of the sample: so many fit the driver's spark.driver.maxResultSize.
 _MAX_PARTIALS = 32
 # Of features; a task leaves one file of scores, a twentieth of what it has read.
 _MAX_FILES_PER_TASK = 16
