@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from fruits_bigdata.lock_file import open_lock_file
-from fruits_bigdata.storage import StorageError, in_short, is_s3_failure
+from fruits_bigdata.storage import StorageError, in_short, is_storage_failure
 
 # Takings that another run may spoil before this one gives up.
 _ATTEMPTS = 5
@@ -105,7 +105,7 @@ class OutputLock:
         try:
             self._take(mine, break_it)
         except Exception as error:
-            if not isinstance(error, OSError) and not is_s3_failure(error):
+            if not is_storage_failure(error):
                 raise
             raise StorageError(
                 f"The output cannot be written, so nothing has been computed: {self.url}: {in_short(error)}. "
@@ -165,7 +165,7 @@ class OutputLock:
         try:
             removed = self._file.remove(_to_json(held))
         except Exception as error:
-            if not isinstance(error, OSError) and not is_s3_failure(error):
+            if not is_storage_failure(error):
                 raise
             # Its thread stays known, so that the next run of this process takes the lock over too.
             logger.warning(

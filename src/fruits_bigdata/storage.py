@@ -73,6 +73,11 @@ def is_s3_failure(error: BaseException) -> bool:
     return any(type(one).__module__.partition(".")[0] in _S3_CLIENTS for one in told_by)
 
 
+def is_storage_failure(error: BaseException) -> bool:
+    """Tell whether a disk or S3 failed, rather than the program."""
+    return isinstance(error, OSError) or is_s3_failure(error)
+
+
 def is_s3(url: str) -> bool:
     """Tell whether `url` names a place on S3; `s3://` and `s3a://` mean the same."""
     return url.startswith(_S3_SCHEMES)

@@ -6,7 +6,7 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
-from fruits_bigdata.storage import in_short, is_s3_failure, open_location, whole_file
+from fruits_bigdata.storage import in_short, is_storage_failure, open_location, whole_file
 
 _ENDING = ".tflite"
 
@@ -51,7 +51,7 @@ class CompiledModelsDataset(AbstractDataset[Mapping[str, bytes], dict[str, Calla
                 with whole_file(place) as file:
                     file.write(content)
             except Exception as error:
-                if not isinstance(error, OSError) and not is_s3_failure(error):
+                if not is_storage_failure(error):
                     raise
                 logger.warning(
                     "The compiled model is not kept as %s, so the next run compiles it again: %s. Give a "
