@@ -17,7 +17,8 @@ import click
 import yaml
 
 from benchmarks.runs import PROJECT, kedro_run, sample_images, write_results
-from fruits_bigdata.spark_session import archive_paths, find_java
+from fruits_bigdata.java import find_java
+from fruits_bigdata.spark_session import archive_paths
 
 _OPTIONS = "spark.driver.extraJavaOptions"
 _OWN_COMPILER = " -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"

@@ -17,13 +17,8 @@ import click
 import numpy as np
 import pyarrow as pa
 
-from fruits_bigdata.spark_session import (
-    archive_paths,
-    create_session,
-    find_java,
-    java_version,
-    start_python_workers,
-)
+from fruits_bigdata.java import find_java, java_version
+from fruits_bigdata.spark_session import archive_paths, create_session, start_python_workers
 
 _N_IMAGES = 120
 

