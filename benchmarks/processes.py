@@ -1,7 +1,11 @@
 """What the benchmarks ask Linux about processes: who runs below whom, and how much memory each has needed."""
 
 import re
+import socket
 from pathlib import Path
+
+JARS = Path(__file__).parent / "results" / "jars"
+"""Where Java's libraries are kept between runs."""
 
 
 def process_tree(pid: int) -> dict[int, str]:
@@ -31,3 +35,12 @@ def peak_memory_mb(pid: int | str) -> float:
     found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
     assert found is not None
     return int(found[1]) / 1e3
+
+
+def free_ports(n: int) -> list[int]:
+    """Return `n` ports of loopback that nothing listens on."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(n)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports

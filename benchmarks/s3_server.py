@@ -10,7 +10,6 @@ Ivy, which comes with pyspark, fetches the jar (55 MB) once. Signatures are chec
 import hashlib
 import re
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -18,25 +17,13 @@ import urllib.request
 from collections import Counter
 from pathlib import Path
 
-import pyspark
-
-from fruits_bigdata.spark_session import find_java
+from benchmarks.processes import JARS, free_ports
+from fruits_bigdata.cloud.maven import retrieve
+from fruits_bigdata.java import find_java
 
 VERSION = "4.1.0"
 SHA256 = "a4d025969aaf796616ed4b1e2491d87d455ce84bb28cb9db086b2e6aaa68b48d"
-CACHE = Path(__file__).parent / "results" / "jars"
 ACCESS_KEY, SECRET_KEY, REGION = "benchmark", "benchmark-secret", "us-east-1"
-
-IVY = f"""
-<ivy-module version="2.0" xmlns:m="http://ant.apache.org/ivy/maven">
-  <info organisation="fruits_bigdata" module="benchmarks"/>
-  <dependencies>
-    <dependency org="org.gaul" name="s3proxy" rev="{VERSION}" transitive="false">
-      <artifact name="s3proxy" type="jar" m:classifier="jar-with-dependencies"/>
-    </dependency>
-  </dependencies>
-</ivy-module>
-"""
 
 # The first compiler is at full speed soon and leaves the cores to the clients.
 _JAVA_OPTIONS = ("-Xmx512m", "-XX:TieredStopAtLevel=1")
@@ -48,24 +35,10 @@ _LABEL = re.compile(r'(\w+)="([^"]*)"')
 
 def fetch_jar() -> Path:
     """Return the server's jar, fetched if it is not there yet; its digest is checked each time."""
-    jar = CACHE / f"s3proxy-{VERSION}-jar-with-dependencies.jar"
+    jar = JARS / f"s3proxy-{VERSION}-jar-with-dependencies.jar"
     if not jar.exists():
-        (ivy_jar,) = (Path(pyspark.__file__).parent / "jars").glob("ivy-*.jar")
-        with tempfile.TemporaryDirectory() as folder:
-            (Path(folder) / "ivy.xml").write_text(IVY)
-            pattern = f"{CACHE}/[artifact]-[revision](-[classifier]).[ext]"
-            ivy = [
-                find_java(),
-                "-jar",
-                str(ivy_jar),
-                "-ivy",
-                "ivy.xml",
-                "-retrieve",
-                pattern,
-                "-cache",
-                "cache",
-            ]
-            subprocess.run(ivy, cwd=folder, check=True, capture_output=True)
+        module = f"org.gaul:s3proxy:{VERSION}:jar-with-dependencies"
+        retrieve(JARS, module, transitive=False)
     with jar.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if digest != SHA256:
@@ -93,7 +66,7 @@ class S3Server:
         for bucket, folder in self._buckets.items():
             (self._scratch / "buckets").mkdir(exist_ok=True)
             (self._scratch / "buckets" / bucket).symlink_to(folder.absolute())
-        port, metrics_port = _free_ports(2)
+        port, metrics_port = free_ports(2)
         self.endpoint = f"http://127.0.0.1:{port}"
         self._metrics = f"http://127.0.0.1:{metrics_port}/metrics"
         settings = {
@@ -177,11 +150,3 @@ class S3Server:
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
             "AWS_EC2_METADATA_DISABLED": "true",
         }
-
-
-def _free_ports(n: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(n)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports

@@ -1,0 +1,1 @@
+"""The whole chain against a real S3 protocol and a YARN cluster on this machine: `make rehearsal`."""

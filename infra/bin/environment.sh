@@ -1,0 +1,19 @@
+# What a process of the project finds on a node; fruits-run and the notebook's kernel source it.
+prefix=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# EMR's own places, unless the node names others.
+export SPARK_HOME=${SPARK_HOME:-/usr/lib/spark}
+export HADOOP_CONF_DIR=${HADOOP_CONF_DIR:-/etc/hadoop/conf}
+py4j=("$SPARK_HOME"/python/lib/py4j-*-src.zip)
+export PYTHONPATH=$SPARK_HOME/python:${py4j[0]}
+
+# Driver and workers run the same Python, installed at the same place on every node.
+export PYSPARK_PYTHON=$prefix/venv/bin/python
+export PYSPARK_DRIVER_PYTHON=$PYSPARK_PYTHON
+# Spark's way to the S3A committers (conf/emr/spark.yml).
+jars=("$prefix"/jars/*.jar)
+export PYSPARK_SUBMIT_ARGS="--jars $(IFS=,; echo "${jars[*]}") pyspark-shell"
+
+export KERAS_HOME=$prefix/keras
+export DO_NOT_TRACK=1
+export TF_CPP_MIN_LOG_LEVEL=${TF_CPP_MIN_LOG_LEVEL:-2}

@@ -1,0 +1,1 @@
+"""The way to EMR: what is shipped, where it may run, what it costs."""
