@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.faulty_proxy import FaultyProxy
 from benchmarks.runs import FEATURES, STATISTICS, kedro_run, read_features, sample_images, write_results
-from benchmarks.s3_server import REGION, S3Server
+from benchmarks.s3_server import REGION, RESIDENCY, S3Server
 
 
 def run(
@@ -57,7 +57,11 @@ def main(
             for share in map(float, shares.split(",")):
                 with FaultyProxy(server.endpoint, share, hang_seconds=hang) as proxy:
                     settings = {"endpoint_url": proxy.endpoint, "path_style": "true", "region": REGION}
-                    given = {**params, **{f"s3.{name}": value for name, value in settings.items()}}
+                    given = {
+                        **params,
+                        **RESIDENCY,
+                        **{f"s3.{name}": value for name, value in settings.items()},
+                    }
                     figures = run(
                         {**given, "images_path": "s3://images/Test"}, work / "s3", server.environment
                     )

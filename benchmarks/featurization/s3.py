@@ -17,7 +17,7 @@ import click
 import numpy as np
 
 from benchmarks.runs import FEATURES, STATISTICS, kedro_run, read_features, sample_images, write_results
-from benchmarks.s3_server import REGION, S3Server
+from benchmarks.s3_server import REGION, RESIDENCY, S3Server
 
 Figures = dict[str, float]
 
@@ -33,7 +33,8 @@ def run(server: S3Server | None, work: Path, weights: Path) -> Figures:
         before, sent_before = server.requests(), server.bytes_sent()
         settings = {"endpoint_url": server.endpoint, "path_style": "true", "region": REGION}
         at_server = {f"s3.{name}": value for name, value in settings.items()}
-        kedro_run({**params, **at_server, "images_path": "s3://images/Test"}, environment=server.environment)
+        given = {**params, **RESIDENCY, **at_server, "images_path": "s3://images/Test"}
+        kedro_run(given, environment=server.environment)
         requests, sent = server.requests() - before, server.bytes_sent() - sent_before
         reads = requests["GetObject 200"]
         others = sum(requests.values()) - reads

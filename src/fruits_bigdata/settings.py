@@ -2,6 +2,7 @@
 
 import warnings
 
+from fruits_bigdata.context import GuardedContext
 from fruits_bigdata.hooks.failures import FailureHooks
 from fruits_bigdata.hooks.refusals import ParameterHooks, PlaceHooks
 from fruits_bigdata.hooks.reports import DryRunHooks, ResultHooks, StatisticsHooks
@@ -10,6 +11,8 @@ from fruits_bigdata.storage import expand_home
 
 # Kedro's own use of OmegaConf; nothing that a user of this project can mend.
 warnings.filterwarnings("ignore", message="register_new_resolver", category=UserWarning)
+
+CONTEXT_CLASS = GuardedContext
 
 # Pluggy calls the last one first: the lock is taken before anything is started, and given back when Spark has
 # stopped.

@@ -18,6 +18,8 @@ from fruits_bigdata.storage import open_location
 _PATTERN_CHARACTERS = frozenset("*?[]{}\\")
 # Hadoop's globs take what comes before it for a scheme, and Spark reads the CSV through them.
 _SCHEME_CHARACTER = ":"
+# Mappings whose names are the user's.
+_OPEN_MAPPINGS = ("allowed_regions.",)
 
 
 class UnknownParameterError(ValueError):
@@ -57,7 +59,7 @@ class ParameterHooks:
 
         plain = type(loader)(conf_source=loader.conf_source, env=loader.env, **settings.CONFIG_LOADER_ARGS)
         known = set(_names(plain["parameters"]))
-        for name in sorted(given - known):
+        for name in sorted(name for name in given - known if not name.startswith(_OPEN_MAPPINGS)):
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(known))}"
             raise UnknownParameterError(f"There is no parameter {name!r}: {hint}")
