@@ -252,9 +252,9 @@ def test_reduced_decoding_keeps_twice_the_size_and_nearly_the_same_pixels(
     seen: list[tuple[int, int]] = []
     original = pixels._shrink
 
-    def look(image: Image.Image, orientation: int) -> np.ndarray:
+    def look(image: Image.Image, orientation: int, side: int) -> np.ndarray:
         seen.append(image.size)
-        return original(image, orientation)
+        return original(image, orientation, side)
 
     monkeypatch.setattr(pixels, "_shrink", look)
     values = np.random.default_rng(0).integers(0, 256, (20, 15, 3), dtype=np.uint8)
@@ -265,6 +265,14 @@ def test_reduced_decoding_keeps_twice_the_size_and_nearly_the_same_pixels(
     assert seen == [(3024, 4032), (756, 1008)]
     difference = np.abs(whole.astype(int) - reduced)
     assert 0 < difference.mean() < 1
+
+
+@pytest.mark.parametrize("reduced", [True, False])
+def test_a_picture_to_look_at_has_the_size_that_is_asked_for(photo: Image.Image, reduced: bool) -> None:
+    small = decode(encoded(photo.resize((1600, 1200)), "JPEG"), reduced, size=64)
+    expected = np.asarray(photo.resize((1600, 1200)).resize((64, 64)), int)
+    assert small.shape == (64, 64, 3)
+    assert np.abs(small - expected).mean() < 3
 
 
 @pytest.mark.parametrize(("size", "kind"), [((800, 800), "JPEG"), ((2000, 2000), "PNG")])

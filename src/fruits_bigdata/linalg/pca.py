@@ -211,6 +211,13 @@ def reconstruction_error(model: PcaModel, moments: Moments) -> float:
     return 1.0 - float(explained_variance_ratio(model, moments).sum()) + offset / float(np.trace(covariance))
 
 
+def spectrum(model: PcaModel, moments: Moments) -> NDArray[np.float64]:
+    """Return the shares of the variance which the best axes would keep, in the model's scale, shape (d,)."""
+    covariance = _scaled_covariance(model, moments)
+    shares: NDArray[np.float64] = np.linalg.eigvalsh(covariance)[::-1] / np.trace(covariance)
+    return shares
+
+
 def drift(model: PcaModel, moments: Moments) -> float:
     """Return how much less a model keeps of the rows that `moments` sum up than the best axes would.
 
@@ -222,9 +229,7 @@ def drift(model: PcaModel, moments: Moments) -> float:
         PcaError: There are no rows, or they have no variance.
     """
     _check_variance(moments)
-    covariance = _scaled_covariance(model, moments)
-    eigenvalues = np.linalg.eigvalsh(covariance)[::-1]
-    best = float(eigenvalues[: model.n_components_].sum() / np.trace(covariance))
+    best = float(spectrum(model, moments)[: model.n_components_].sum())
     return max(0.0, 1.0 - (1.0 - reconstruction_error(model, moments)) / best)
 
 

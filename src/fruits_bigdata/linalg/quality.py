@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fruits_bigdata.linalg.pca import PcaModel, explained_variance_ratio, reconstruction_error
+from fruits_bigdata.linalg.pca import PcaModel, explained_variance_ratio, reconstruction_error, spectrum
 
 N_NEIGHBOURS = 10
 _CLOSEST = 5
+# Percent of the variance.
+_SHARES = (80, 90, 95, 99)
 
 
 def measure_quality(model: PcaModel, n_neighbours: int = N_NEIGHBOURS) -> dict[str, Any]:
@@ -19,7 +21,9 @@ def measure_quality(model: PcaModel, n_neighbours: int = N_NEIGHBOURS) -> dict[s
     summary, at most `linalg.sample.SAMPLE_SIZE` images.
 
     Returns:
-        `explained_variance_ratio` of each axis, on the current features, and `..._sum`;
+        `explained_variance_ratio` of each axis, on the current features, and `..._sum`; `components_for`, how
+        many of the best axes would keep a share of the variance, by that share in percent;
+        `best_explained_variance_ratio`, of the best axes, half as many again as the model has;
         `reconstruction_error`, as a share of the variance; `sampled` images; `neighbours`, how many of an
         image's nearest are looked at; `neighbour_overlap`, the share of them that are the same among scores
         as among features; `nearest_label_accuracy` of `features` and of `scores`; `closest_classes`, the
@@ -35,9 +39,14 @@ def measure_quality(model: PcaModel, n_neighbours: int = N_NEIGHBOURS) -> dict[s
     near = nearest(sample.features, n_neighbours)
     near_by_scores = nearest(scores, n_neighbours)
     ratios = explained_variance_ratio(model, moments)
+    best = spectrum(model, moments)
+    # Rounding may leave the whole at a hair less than 1.
+    kept = np.minimum(best.cumsum(), 1.0)
     return {
         "explained_variance_ratio": ratios.tolist(),
         "explained_variance_ratio_sum": float(ratios.sum()),
+        "components_for": {str(s): int(np.searchsorted(kept, s / 100 - 1e-12)) + 1 for s in _SHARES},
+        "best_explained_variance_ratio": best[: max(10, len(ratios) * 3 // 2)].tolist(),
         "reconstruction_error": reconstruction_error(model, moments),
         "sampled": len(sample.paths),
         "neighbours": near.shape[1],

@@ -105,6 +105,7 @@ def featurize_batches(
                 statistics.waiting_seconds += started - asked
                 asked = perf_counter()
                 statistics.engine_seconds += asked - started
+                statistics.tick()
             statistics.images += batch.num_rows
             yield _outcomes(batch, featurizer, features, reasons)
     statistics.sign()

@@ -50,7 +50,7 @@ _decoding = MemoryBudget(MAX_DECODING_BYTES)
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
-def decode(data: bytes, reduced: bool = False) -> NDArray[np.uint8]:
+def decode(data: bytes, reduced: bool = False, size: int = IMAGE_SIZE) -> NDArray[np.uint8]:
     """Decode an image file as the reference does: Pillow, RGB, bicubic resize.
 
     EXIF orientation is applied and transparency is laid on white; for a plain RGB JPEG the result is
@@ -61,9 +61,10 @@ def decode(data: bytes, reduced: bool = False) -> NDArray[np.uint8]:
         reduced: Let the JPEG decoder itself deliver a large photograph at 1/2, 1/4 or 1/8 of its size, but at
             least at twice the size that is wanted, as Pillow's thumbnails do (`reducing_gap=2.0`). Several
             times as fast; the pixels differ a little from the reference's.
+        size: The side of what is returned: the model's, or a picture's that people look at.
 
     Returns:
-        Pixels, uint8, shape (224, 224, 3).
+        Pixels, uint8, shape (size, size, 3).
 
     Raises:
         UnusableImageError: The file is empty, no JPEG or PNG, truncated, damaged or too large.
@@ -75,21 +76,21 @@ def decode(data: bytes, reduced: bool = False) -> NDArray[np.uint8]:
     try:
         image = _DECODERS[file.kind](io.BytesIO(file.content))
         _check_size(image, file)
-        size = f"{image.width} x {image.height} pixels"
+        found = f"{image.width} x {image.height} pixels"
         # Of the whole size, whatever is delivered of it.
         coefficients = _coefficient_bytes(image) if file.keeps_coefficients else 0
         if reduced:
             # Nothing happens to a PNG, or to a JPEG below four times the size.
-            image.draft(None, (2 * IMAGE_SIZE, 2 * IMAGE_SIZE))
-        needed = _needed_bytes(image, coefficients)
+            image.draft(None, (2 * size, 2 * size))
+        needed = _needed_bytes(image, coefficients, size)
         if needed > MAX_DECODING_BYTES:
             raise UnusableImageError(
-                f"too large: {size} take {needed:,} bytes to decode, limit {MAX_DECODING_BYTES:,}"
+                f"too large: {found} take {needed:,} bytes to decode, limit {MAX_DECODING_BYTES:,}"
             )
         with _decoding.hold(needed):
             # Before the EXIF block is looked for, which reads a PNG to its end and leaves what it could.
             image.load()
-            return _shrink(image, _orientation(image))
+            return _shrink(image, _orientation(image), size)
     except (MemoryError, UnusableImageError):
         raise
     except Exception as error:  # a parser in the hands of strangers raises many kinds
@@ -120,12 +121,12 @@ def _coefficient_bytes(image: Image.Image) -> int:
     return 2 * image.width * image.height * sum(shares) // max(whole, 1)
 
 
-def _needed_bytes(image: Image.Image, coefficients: int) -> int:
+def _needed_bytes(image: Image.Image, coefficients: int, size: int) -> int:
     """Return the memory that decoding takes at most."""
     n_pixels = image.width * image.height
     decoded = n_pixels * _BYTES_PER_PIXEL.get(image.mode, 4) + coefficients
     strip = min(n_pixels, _STRIP_PIXELS) * _BYTES_PER_STRIP_PIXEL
-    return decoded + strip + 4 * IMAGE_SIZE * max(image.size)
+    return decoded + strip + 4 * size * max(image.size)
 
 
 def _orientation(image: Image.Image) -> int:
@@ -138,30 +139,30 @@ def _orientation(image: Image.Image) -> int:
     return orientation if orientation in _ORIENTATIONS else 1
 
 
-def _shrink(image: Image.Image, orientation: int) -> NDArray[np.uint8]:
+def _shrink(image: Image.Image, orientation: int, side: int) -> NDArray[np.uint8]:
     """Return what `resize` makes of the upright image in RGB, which never exists whole when it is large.
 
     Pillow's `resize` shrinks one direction after the other and rounds to eight bits between them, the width
     first unless the height loses more than twice as much (Pillow's pull request 9549). What the first does
     to a strip across the other direction is what it does to the whole.
     """
-    size = (IMAGE_SIZE, IMAGE_SIZE)
+    size = (side, side)
     plain = image.mode == "RGB" and orientation == 1 and not image.has_transparency_data
     if plain or image.width * image.height <= _STRIP_PIXELS:
         return np.asarray(_to_rgb(_turn(image, orientation)).resize(size))
     width, height = image.size[::-1] if orientation in _SIDEWAYS else image.size
-    height_first = height - IMAGE_SIZE > max(0, 2 * (width - IMAGE_SIZE))
+    height_first = height - side > max(0, 2 * (width - side))
     length, breadth = (width, height) if height_first else (height, width)
-    step = max(1, _STRIP_PIXELS // max(breadth, IMAGE_SIZE))
-    shrunk = Image.new("RGB", (width, IMAGE_SIZE) if height_first else (IMAGE_SIZE, height))
+    step = max(1, _STRIP_PIXELS // max(breadth, side))
+    shrunk = Image.new("RGB", (width, side) if height_first else (side, height))
     for start in range(0, length, step):
         stop = min(start + step, length)
         if height_first:
             strip = _upright_part(image, orientation, (start, 0, stop, height))
-            shrunk.paste(_to_rgb(strip).resize((stop - start, IMAGE_SIZE)), (start, 0))
+            shrunk.paste(_to_rgb(strip).resize((stop - start, side)), (start, 0))
         else:
             strip = _upright_part(image, orientation, (0, start, width, stop))
-            shrunk.paste(_to_rgb(strip).resize((IMAGE_SIZE, stop - start)), (0, start))
+            shrunk.paste(_to_rgb(strip).resize((side, stop - start)), (0, start))
     return np.asarray(shrunk.resize(size))
 
 

@@ -5,6 +5,9 @@ import resource
 import socket
 import sys
 from dataclasses import dataclass, field
+from time import time
+
+from fruits_bigdata.vision.timeline import Timeline
 
 # Linux reports the peak in KiB, macOS in bytes (getrusage(2)).
 _MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
@@ -38,6 +41,7 @@ class FeaturizationStatistics:
         images_by_worker: Images by worker.
         peak_memory_bytes: Largest resident size of each worker's process.
         rejections: Kinds of reasons, each with its number of images and some of them, `(path, reason)`.
+        timeline: When each host dealt with how many images.
     """
 
     images: int = 0
@@ -49,6 +53,7 @@ class FeaturizationStatistics:
     images_by_worker: dict[str, int] = field(default_factory=dict)
     peak_memory_bytes: dict[str, int] = field(default_factory=dict)
     rejections: dict[str, tuple[int, list[tuple[str, str]]]] = field(default_factory=dict)
+    timeline: Timeline = field(default_factory=Timeline)
 
     def merge(self, other: "FeaturizationStatistics") -> "FeaturizationStatistics":
         """Return the statistics of both together."""
@@ -71,7 +76,12 @@ class FeaturizationStatistics:
                     (self.rejections.get(kind, (0, [])), other.rejections.get(kind, (0, [])))
                 ]
             },
+            timeline=self.timeline + other.timeline,
         )
+
+    def tick(self) -> None:
+        """Note that this host has dealt with one more image now."""
+        self.timeline.add(socket.gethostname(), time())
 
     def reject(self, path: str, reason: str) -> None:
         """Count an image without features."""

@@ -22,6 +22,7 @@ from fruits_bigdata.vision import model
 from fruits_bigdata.vision.engine import CompiledModel
 from fruits_bigdata.vision.featurize import featurize_batches
 from fruits_bigdata.vision.statistics import FeaturizationStatistics
+from fruits_bigdata.vision.timeline import Timeline
 from fruits_bigdata.vision.weights import Weights
 
 # Each chunk reads the list of new images once more, so their number is bounded.
@@ -268,6 +269,23 @@ def _summary(
                 "peak_memory_mb": round(statistics.peak_memory_bytes[worker] / 1e6, 1),
             }
             for worker, n in sorted(statistics.images_by_worker.items())
+        ],
+        "timeline": _timeline(statistics.timeline),
+    }
+
+
+def _timeline(timeline: Timeline) -> dict[str, Any]:
+    starts, rates = timeline.rates()
+    return {
+        "seconds_per_step": timeline.width,
+        "starts": starts,
+        "hosts": [
+            {
+                "host": host,
+                "images": sum(timeline.images[host].values()),
+                "images_per_second": [round(rate, 2) for rate in per_second],
+            }
+            for host, per_second in rates.items()
         ],
     }
 

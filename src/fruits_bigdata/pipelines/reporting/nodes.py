@@ -1,20 +1,25 @@
 """Nodes of the reporting pipeline."""
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
+from itertools import chain
 from typing import Any
 
-import numpy as np
+import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
 
+from fruits_bigdata.image_folder import ImageFolder
 from fruits_bigdata.linalg.pca import PcaModel
 from fruits_bigdata.linalg.quality import measure_quality
 from fruits_bigdata.pipelines.current import select_current
 from fruits_bigdata.pipelines.rejections import count_rejections, describe_rejections
+from fruits_bigdata.pipelines.reporting.explorer.page import build_page
+from fruits_bigdata.pipelines.reporting.plots.rejections import plot_rejections
+from fruits_bigdata.pipelines.reporting.samples import Pictures, read_pictures
 from fruits_bigdata.run_statistics import RunStatistics
-from fruits_bigdata.schemas import LABEL, PCA
+from fruits_bigdata.schemas import LABEL, PATH
 
 _PACKAGES = (
     "fruits_bigdata",
@@ -23,20 +28,21 @@ _PACKAGES = (
     "pyspark",
     "ai-edge-litert",
     "numpy",
+    "scipy",
     "pyarrow",
     "pillow",
 )
-_MAX_POINTS = 5_000
-# Okabe and Ito's palette, told apart by colour-blind readers (jfly.uni-koeln.de/color, 2008).
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
-_MARKERS = "osD^vP*X"
-_MAX_CLASSES_IN_LEGEND = 40
+# Of those on the map, the first; a folder of photographs takes the time that there is.
+_MAX_THUMBNAILS = 5_000
+_THUMBNAIL_SIZE, _EXAMPLE_SIZE = 64, 128
+_PICTURE_SECONDS = 8.0
 
 
 def measure_pca_quality(pca_model: PcaModel) -> dict[str, Any]:
     """Measure what the scores keep of the current features: see `linalg.quality.measure_quality`."""
     return {
         "n_components": pca_model.n_components_,
+        "n_features": pca_model.n_features_in_,
         "n_images": pca_model.summary.moments.n if pca_model.summary else None,
         "featurizer": pca_model.featurizer,
         "explained_variance": pca_model.explained_variance_.tolist(),
@@ -44,19 +50,62 @@ def measure_pca_quality(pca_model: PcaModel) -> dict[str, Any]:
     }
 
 
+def report_rejections(rejected: DataFrame, images: DataFrame) -> tuple[list[dict[str, Any]], Any, str]:
+    """Count why current images are rejected, and draw it: before the PCA, which fails if all of them are."""
+    rejections = count_rejections(select_current(rejected, images))
+    return rejections, *plot_rejections(rejections, images.count())
+
+
+def read_report_pictures(
+    image_folder: ImageFolder, points: pd.DataFrame, neighbour_examples: Mapping[str, Any]
+) -> tuple[Pictures, Pictures, dict[str, int]]:
+    """Read the pictures that the report shows: the examples' and those of the first points.
+
+    Returns:
+        Pixels by path of the examples, and of the points; and how many were `wanted` and are `missing`, since
+        they could not be read or the time was over.
+    """
+    examples = neighbour_examples["examples"]
+    named = chain(examples, *(example["neighbours"] for example in examples))
+    paths = list(dict.fromkeys(image[PATH] for image in named))
+    shown, _ = read_pictures(image_folder.read, paths, _EXAMPLE_SIZE, _PICTURE_SECONDS / 2)
+    first = points[PATH].head(_MAX_THUMBNAILS)
+    thumbnails, _ = read_pictures(image_folder.read, first, _THUMBNAIL_SIZE, _PICTURE_SECONDS)
+    wanted = len(paths) + len(first)
+    return shown, thumbnails, {"wanted": wanted, "missing": wanted - len(shown) - len(thumbnails)}
+
+
+def build_explorer(
+    points: pd.DataFrame,
+    thumbnails: Pictures,
+    pca_quality: Mapping[str, Any],
+    picture_statistics: Mapping[str, int],
+) -> tuple[str, dict[str, int]]:
+    """Make the page to look around in, and say what it holds: see `explorer.page.build_page`."""
+    page, statistics = build_page(points, thumbnails, pca_quality)
+    missing = {f"pictures_{name}": n for name, n in picture_statistics.items()}
+    return page, {**statistics, **missing}
+
+
 def build_metrics(
     images: DataFrame,
     features: DataFrame,
-    rejected: DataFrame,
+    rejections: Sequence[Mapping[str, Any]],
     pca_fit: Mapping[str, Any],
     pca_quality: Mapping[str, Any],
+    class_quality: Mapping[str, Any],
+    neighbour_examples: Mapping[str, Any],
     comparison: Mapping[str, int],
     featurization_statistics: Mapping[str, Any],
     export_check: Mapping[str, int],
+    explorer_statistics: Mapping[str, Any],
     run_statistics: RunStatistics,
+    *findings: str,
 ) -> dict[str, Any]:
-    """Gather the run's figures: counts, reasons, times, speed, what the PCA keeps, versions."""
-    rejections = count_rejections(select_current(rejected, images))
+    """Gather the run's figures, as `metrics.schema.json` describes them.
+
+    Counts, reasons, times, speed, what the PCA keeps of images and of classes, what the pictures say.
+    """
     listed = images.agg(f.count("*").alias("images"), f.countDistinct(LABEL).alias("classes")).first()
     assert listed is not None
     return {
@@ -72,6 +121,10 @@ def build_metrics(
         "run": run_statistics.as_dict(),
         "featurization": dict(featurization_statistics),
         "pca": {**pca_fit, **pca_quality},
+        "classes": dict(class_quality),
+        "neighbours": dict(neighbour_examples),
+        "explorer": dict(explorer_statistics),
+        "findings": list(findings),
         "versions": {
             "python": platform.python_version(),
             "spark": images.sparkSession.version,
@@ -85,7 +138,10 @@ class TooManyRejectedError(RuntimeError):
 
 
 def check_rejected_share(
-    featurization_statistics: Mapping[str, Any], max_rejected_share: float, metrics: Mapping[str, Any]
+    featurization_statistics: Mapping[str, Any],
+    max_rejected_share: float,
+    metrics: Mapping[str, Any],
+    stages_finding: str = "",
 ) -> None:
     """Fail the run if too many of its images were rejected.
 
@@ -93,6 +149,7 @@ def check_rejected_share(
         featurization_statistics: What the run's featurization did.
         max_rejected_share: The share of the run's images, from 0 to 1, that may be rejected.
         metrics: The report, which is written first.
+        stages_finding: Of the picture that is drawn last.
 
     Raises:
         ValueError: `max_rejected_share` is no share.
@@ -109,71 +166,6 @@ def check_rejected_share(
             f"Everything else was done, stored and reported; rejected images are tried again when they "
             f"change, or with --params retry_rejected=true"
         )
-
-
-def plot_explained_variance(pca_quality: Mapping[str, Any]) -> Any:
-    """Draw the variance that each component explains, and all up to it: a matplotlib.figure.Figure."""
-    ratios = 100 * np.array(pca_quality["explained_variance_ratio"])
-    numbers = np.arange(1, len(ratios) + 1)
-    figure = _figure(9, 5)
-    axes = figure.subplots()
-    axes.bar(numbers, ratios, color=_COLOURS[0], label="each component")
-    axes.plot(numbers, ratios.cumsum(), color=_COLOURS[5], marker="o", markersize=3, label="all up to it")
-    axes.set_title(f"{len(ratios)} components keep {ratios.sum():.1f} % of the variance of 1,280 features")
-    axes.set_xlabel("component")
-    axes.set_ylabel("explained variance (%)")
-    axes.set_ylim(0, 105)
-    axes.grid(axis="y", alpha=0.3)
-    axes.legend(loc="center right")
-    return figure
-
-
-def plot_components(pca: DataFrame, pca_quality: Mapping[str, Any]) -> Any:
-    """Draw the images on the plane of the first two components, by class: a matplotlib.figure.Figure."""
-    ratios = 100 * np.array(pca_quality["explained_variance_ratio"])
-    n = pca.count()
-    second = f.col(PCA)[1] if len(ratios) > 1 else f.lit(0.0)
-    points = pca.select(LABEL, f.col(PCA)[0].alias("pc1"), second.alias("pc2"))
-    if n > _MAX_POINTS:
-        points = points.orderBy(f.xxhash64("pc1", "pc2")).limit(_MAX_POINTS)
-    by_class = {str(label): group for label, group in points.toPandas().groupby(LABEL)}
-    figure = _figure(11, 7)
-    axes = figure.subplots()
-    for i, (label, group) in enumerate(sorted(by_class.items())):
-        axes.scatter(
-            group["pc1"],
-            group["pc2"],
-            s=9,
-            alpha=0.7,
-            linewidths=0,
-            label=str(i),
-            color=_COLOURS[i % len(_COLOURS)],
-            marker=_MARKERS[i // len(_COLOURS) % len(_MARKERS)],
-        )
-        if len(by_class) > _MAX_CLASSES_IN_LEGEND:
-            middle = (group["pc1"].median(), group["pc2"].median())
-            axes.annotate(label, middle, fontsize=6, ha="center", parse_math=False)
-    shown = f"{min(n, _MAX_POINTS):,} of {n:,} images" if n > _MAX_POINTS else f"{n:,} images"
-    axes.set_title(
-        f"{shown} of {len(by_class)} classes, on the two components that keep "
-        f"{ratios[:2].sum():.1f} % of the variance"
-    )
-    axes.set_xlabel(f"PC1 ({ratios[0]:.1f} % of the variance)")
-    axes.set_ylabel(f"PC2 ({ratios[1]:.1f} % of the variance)" if len(ratios) > 1 else "")
-    axes.grid(alpha=0.3)
-    if 1 < len(by_class) <= _MAX_CLASSES_IN_LEGEND:
-        legend = figure.legend(loc="outside right center", fontsize=8, markerscale=2, frameon=False)
-        # As labels they would be formulas between two $, and left out after a _.
-        for text, label in zip(legend.get_texts(), sorted(by_class), strict=True):
-            text.set(text=label, parse_math=False)
-    return figure
-
-
-def _figure(width: float, height: float) -> Any:
-    # Imported here, so that the runs that draw nothing start half a second earlier.
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")
 
 
 def _version(package: str) -> str | None:

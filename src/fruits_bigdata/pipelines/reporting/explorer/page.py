@@ -1,0 +1,148 @@
+"""The explorer's HTML file: its script, its style and its data in one, which asks nothing of any network."""
+
+import base64
+import hashlib
+import io
+import json
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+
+from fruits_bigdata.pipelines.reporting.plots.style import COLOURS, count
+from fruits_bigdata.schemas import LABEL, PATH
+
+# Of the page: what a browser opens at once, and a mail carries.
+MAX_BYTES = 20_000_000
+_MAX_NAME_BYTES = 6_000_000
+_MAX_SHEET_BYTES = 8_000_000
+_MAX_PATH = 120
+# A sheet of pictures, 2,560 x 1,600 pixels.
+_COLUMNS, _ROWS = 40, 25
+_QUALITIES = (80, 60, 40, 20, 8)
+
+
+def build_page(
+    points: pd.DataFrame, thumbnails: Mapping[str, NDArray[np.uint8]], pca_quality: Mapping[str, Any]
+) -> tuple[str, dict[str, int]]:
+    """Return the page of some images, plain ASCII, below `MAX_BYTES`.
+
+    Args:
+        points: path, label, pc1, pc2, pc3 of each.
+        thumbnails: Pixels by path of some of them, uint8, all of one square shape.
+        pca_quality: What the components keep.
+
+    Returns:
+        The page, and how many `points` and `thumbnails` it holds and the `bytes` that it takes.
+    """
+    paths = [_shortened(path) for path in points[PATH]]
+    lengths = [len(json.dumps([path, label])) for path, label in zip(paths, points[LABEL], strict=True)]
+    # Names of ordinary length all find room; of absurd ones, as many as do.
+    n = int(np.searchsorted(np.cumsum(lengths), _MAX_NAME_BYTES, side="right"))
+    points = points.head(n)
+    found, codes = np.unique(points[LABEL].to_numpy(dtype=object), return_inverse=True)
+    labels: list[str] = found.tolist()
+    keys: list[str] = points[PATH].tolist()
+    scores = points[["pc1", "pc2", "pc3"]].to_numpy(np.float64)
+    largest = max(float(np.abs(scores).max(initial=0)), np.finfo(np.float32).tiny)
+    pictured = [i for i, path in enumerate(keys) if path in thumbnails]
+    side = len(next(iter(thumbnails.values()))) if thumbnails else 1
+    sheets = _sheets([thumbnails[keys[i]] for i in pictured], side)
+    pictured = pictured[: sum(size for _, size in sheets)]
+    tile = np.zeros(n, "<u2")
+    tile[pictured] = np.arange(1, len(pictured) + 1)
+    ratios = pca_quality["explained_variance_ratio"][:3]
+    total = pca_quality["n_images"]
+    data = {
+        "finding": f"{count(total, 'image')} on the first "
+        + (f"{len(ratios)} components" if len(ratios) > 1 else "component")
+        + f", which keep{'' if len(ratios) > 1 else 's'} {100 * sum(ratios):.1f} % of the variance",
+        "sampled": f"{count(n, 'point')}{' drawn by hash of the path' if n < total else ''}, "
+        f"{count(len(pictured), 'picture')}, shown as squares. Nothing leaves this file.",
+        "ratios": ratios,
+        "largest": largest,
+        "labels": labels,
+        "order": sorted(range(len(labels)), key=lambda i: labels[i].lower()),
+        "colours": COLOURS[:7],
+        "label": _packed(codes.astype("<u2")),
+        "scores": _packed(np.round((scores / largest + 1) * 32767.5).astype("<u2")),
+        "paths": paths[:n],
+        "tile": _packed(tile),
+        "sheets": [sheet for sheet, _ in sheets],
+        "side": side,
+        "columns": _COLUMNS,
+        "rows": _ROWS,
+    }
+    page = _filled(data)
+    return page, {"points": n, "thumbnails": len(pictured), "bytes": len(page)}
+
+
+def _filled(data: Mapping[str, Any]) -> str:
+    files = resources.files(__package__)
+    script, style, page = (
+        files.joinpath(f"explorer.{kind}").read_text("ascii") for kind in ("js", "css", "html")
+    )
+    policy = (
+        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    parts = {"POLICY": policy, "STYLE": style, "SCRIPT": script, "DATA": _in_html(data)}
+    # The data come last: what looks like a mark in them is a name.
+    for name, text in parts.items():
+        page = page.replace(f"@@{name}@@", text, 1)
+    return page
+
+
+def _in_html(data: Mapping[str, Any]) -> str:
+    """Return JSON in which no name can end its element or begin another."""
+    text = json.dumps(data, separators=(",", ":"))
+    return (
+        text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026").replace("@", "\\u0040")
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _packed(values: NDArray[Any]) -> str:
+    return base64.b64encode(values.tobytes()).decode()
+
+
+def _shortened(path: str) -> str:
+    if len(path) <= _MAX_PATH:
+        return path
+    half = _MAX_PATH // 2
+    return f"{path[: half - 1]}\N{HORIZONTAL ELLIPSIS}{path[-half:]}"
+
+
+def _sheets(pictures: Sequence[NDArray[np.uint8]], side: int) -> list[tuple[str, int]]:
+    """Return sheets of pictures as base64 of JPEG, each with the number of pictures in it.
+
+    The quality is the best with which all find room; of noise, fewer pictures do at the worst.
+    """
+    per_sheet = _COLUMNS * _ROWS
+    groups = [pictures[start : start + per_sheet] for start in range(0, len(pictures), per_sheet)]
+    made: list[str] = []
+    for quality in _QUALITIES:
+        made = [_sheet(group, side, quality) for group in groups]
+        if sum(map(len, made)) <= _MAX_SHEET_BYTES:
+            break
+    while sum(map(len, made)) > _MAX_SHEET_BYTES:
+        made.pop()
+    return [(sheet, len(group)) for sheet, group in zip(made, groups, strict=False)]
+
+
+def _sheet(pictures: Sequence[NDArray[np.uint8]], side: int, quality: int) -> str:
+    rows = -(-len(pictures) // _COLUMNS)
+    sheet = np.full((rows * side, _COLUMNS * side, 3), 255, np.uint8)
+    for i, picture in enumerate(pictures):
+        top, left = i // _COLUMNS * side, i % _COLUMNS * side
+        sheet[top : top + side, left : left + side] = picture
+    file = io.BytesIO()
+    Image.fromarray(sheet).save(file, "JPEG", quality=quality)
+    return base64.b64encode(file.getvalue()).decode()

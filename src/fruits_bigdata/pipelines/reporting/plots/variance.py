@@ -1,0 +1,58 @@
+"""How much of the variance the components keep."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fruits_bigdata.pipelines.reporting.plots.style import (
+    BLUE,
+    GREY,
+    VERMILION,
+    Plot,
+    count,
+    new_figure,
+    plain,
+)
+
+
+def plot_explained_variance(pca_quality: Mapping[str, Any]) -> Plot:
+    """Draw the variance that each component keeps, and all up to it, and what more of them would add."""
+    ratios = 100 * np.array(pca_quality["explained_variance_ratio"])
+    best = 100 * np.array(pca_quality["best_explained_variance_ratio"])
+    k, total = len(ratios), ratios.sum()
+    for_more = next((item for item in pca_quality["components_for"].items() if float(item[0]) > total), None)
+    keep = "component keeps" if k == 1 else "components keep"
+    finding = f"{k} {keep} {total:.1f} % of the variance of {pca_quality['n_features']:,} features"
+    if for_more is not None:
+        finding += f"; {for_more[0]} % would take {for_more[1]:,}"
+    figure = new_figure(9, 5, finding)
+    axes = figure.subplots()
+    axes.bar(np.arange(1, k + 1), ratios, color=BLUE, label="each component")
+    numbers = np.arange(1, len(best) + 1)
+    beyond = numbers > k
+    axes.plot(
+        numbers[beyond], total + best[k:].cumsum(), color=VERMILION, ls=":", label="with more components"
+    )
+    axes.plot(
+        numbers[:k], ratios.cumsum(), color=VERMILION, marker="o", markersize=3, label="all up to this one"
+    )
+    axes.axvline(k + 0.5, color=GREY, lw=1, ls="--")
+    left = k > len(best) / 2
+    axes.annotate(
+        f"k = {k}: {total:.1f} %",
+        (k, total),
+        (-8 if left else 8, -22),
+        textcoords="offset points",
+        ha="right" if left else "left",
+        color=VERMILION,
+        fontweight="bold",
+    )
+    axes.set_xlabel(f"component, of a PCA of {count(pca_quality['n_images'], 'image')}")
+    axes.set_ylabel("explained variance (%)")
+    axes.set_ylim(0, 105)
+    axes.set_xlim(0.3, len(best) + 0.7)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    plain(axes)
+    axes.legend(loc="center right", frameon=False)
+    return figure, finding
