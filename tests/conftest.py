@@ -175,6 +175,24 @@ def s3_endpoint() -> Iterator[str]:
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def aws_endpoint(s3_endpoint: str) -> Iterator[str]:
+    """The same server, with the rest of AWS that moto imitates."""
+    from moto.ec2.models.route_tables import RouteTable
+    from moto.emr.responses import ElasticMapReduceResponse
+
+    def delete(table: RouteTable, account_id: str, region: str) -> None:
+        table.ec2_backend.route_tables.pop(table.id, None)
+
+    with pytest.MonkeyPatch.context() as patch:
+        # moto looks for EMR's region in a host name that a server on loopback does not have, and takes
+        # us-east-1; its other services read it from the signature, which is what is inherited here.
+        patch.delattr(ElasticMapReduceResponse, "get_region_from_url")
+        # Its CloudFormation deletes no route table, and so no network.
+        patch.setattr(RouteTable, "delete", delete, raising=False)
+        yield s3_endpoint
+
+
 @pytest.fixture
 def bucket(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """The address of a new bucket; every file system of the test talks to the server."""
