@@ -124,7 +124,7 @@ def test_a_region_outside_needs_a_reason_and_each_run_says_it(
 def test_what_cannot_be_determined_is_refused(
     bucket: str, s3: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    with pytest.raises(ResidencyError, match=r"^images lies in s3://no-such-bucket, and nobody can tell where"):
+    with pytest.raises(ResidencyError, match=r"^images lies in s3://no-such-bucket, and nobody can tell"):
         check_residency({"images": "s3://no-such-bucket/Test"}, s3, REGIONS)
     nobody = {**s3, "endpoint_url": "http://127.0.0.1:9", "timeout_seconds": 1}
     with pytest.raises(ResidencyError, match="nobody can tell where that is, since Could not connect"):

@@ -72,7 +72,7 @@ class PriceTable:
         table = _read()
         if region not in table["regions"]:
             raise UnknownPriceError(
-                f"prices.yml has no prices of {region}: it has {', '.join(table['regions'])}; add the region's"
+                f"prices.yml has no prices of {region}, it has {', '.join(table['regions'])}: add them"
             )
         found = table["regions"][region]
         return cls(
@@ -103,7 +103,8 @@ class PriceTable:
         if age <= _MAX_AGE_DAYS:
             return None
         return (
-            f"The prices are {age} days old: look them up again, and renew src/fruits_bigdata/cloud/prices.yml"
+            f"The prices are {age} days old: look them up again, and renew "
+            f"src/fruits_bigdata/cloud/prices.yml"
         )
 
 

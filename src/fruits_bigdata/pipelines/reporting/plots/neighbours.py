@@ -56,8 +56,8 @@ def plot_neighbours(neighbour_examples: Mapping[str, Any], pictures: Mapping[str
         else "No sampled image has a wrong neighbour among its nearest; "
     )
     figure.supxlabel(
-        f"{chosen}left: an image, then its nearest; blue: same label, red: another.\nAbove each: distance of the scores. "
-        "An empty frame: the image could not be read any more.",
+        f"{chosen}left: an image, then its nearest; blue: same label, red: another.\n"
+        "Above each: distance of the scores. An empty frame: the image could not be read any more.",
         fontsize=8,
     )
     return figure, finding
