@@ -56,6 +56,7 @@ class Account:
         self.region = region
         self.dry_run = dry_run
         self.say = say
+        self._session = botocore.session.Session()
         self.client = cache(self._client)
 
     def did(self, words: str) -> None:
@@ -97,7 +98,7 @@ class Account:
             read_timeout=60,
             max_pool_connections=THREADS,
         )
-        client = botocore.session.Session().create_client(service, region_name=region, config=config)
+        client = self._session.create_client(service, region_name=region, config=config)
         endpoint = client.meta.endpoint_url
         host = urlsplit(endpoint).hostname or ""
         if not knows_regions(endpoint) or (host.endswith((".com", ".aws")) and region not in host.split(".")):

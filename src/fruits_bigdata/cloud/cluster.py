@@ -13,6 +13,7 @@ from fruits_bigdata.cloud.account import Account, CloudError, uninterrupted
 from fruits_bigdata.cloud.plan import Plan
 from fruits_bigdata.cloud.residency import EU_REGIONS
 from fruits_bigdata.cloud.stacks import Stack
+from fruits_bigdata.storage import in_short
 
 # Half an hour: EMR starts a cluster and runs bootstrap.sh in some ten minutes.
 START_MINUTES = 30
@@ -87,10 +88,13 @@ class Cluster:
         except ClientError as error:
             if error.response["Error"]["Code"] not in ("404", "NoSuchKey"):
                 raise
-            raise CloudError(
+            missing = (
                 f"There is no whole package s3://{self.account.bucket}/{key}: run fruits-emr package "
                 f"--architecture {plan.architecture} first"
-            ) from error
+            )
+            if not self.account.dry_run:
+                raise CloudError(missing) from error
+            self.account.say(missing)
 
     def add_step(self, arguments: Sequence[str]) -> str | None:
         """Give the cluster a run; one with the same arguments that waits or runs is taken instead.
@@ -167,9 +171,10 @@ class Cluster:
         return [one for one in found if one["Name"] == self.stack.name]
 
     def elsewhere(self) -> list[str]:
-        """Return a sentence for each cluster that was forgotten in another region, or cannot be asked of."""
+        """Return, in sentences, what was forgotten in other regions of the EU, or cannot be asked of."""
         lines = []
-        for region in sorted(EU_REGIONS - {self.account.region}):
+        others = sorted(EU_REGIONS - {self.account.region})
+        for region in others:
             try:
                 lines += [
                     f"A cluster runs in {region} as well: {one['Id']}; fruits-emr down --region {region}"
@@ -181,8 +186,8 @@ class Cluster:
                     "UnrecognizedClientException",
                     "InvalidClientTokenId",
                 ):
-                    lines.append(f"Nobody can tell whether a cluster runs in {region}: {error}")
-        return lines
+                    lines.append(f"Nobody can tell whether a cluster runs in {region}: {in_short(error)}")
+        return lines or [f"Nor in {', '.join(others)}."]
 
     def describe(self) -> list[str]:
         """Return, in sentences, whether something runs and what it costs, as AWS says now."""

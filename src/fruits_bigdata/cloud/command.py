@@ -42,7 +42,7 @@ def deploy(account: Account, email: str | None, monthly_dollars: int, log_days: 
     if account.has_bucket() and storage.describe() is None:
         raise CloudError(
             f"The bucket {account.bucket} is there, and its stack {storage.name} is not, so somebody deleted "
-            f"the stack alone: fruits-emr down --everything --data deletes the bucket with all that is in it, "
+            f"the stack alone: fruits-emr down --everything --data deletes the bucket and all that is in it, "
             f"or give another --project"
         )
     storage.deploy({**own, "LogDays": str(log_days)})
@@ -111,6 +111,8 @@ def up(account: Account, params: str | None, pipelines: str | None, no_run: bool
     if not cluster.start(wanted, arguments, datetime.now(UTC)):
         return
     if Plan.of(cluster.stack.parameters()).demo:
+        for step in cluster.steps(cluster.active_id())[-1:]:
+            cluster.follow(step["Id"])
         _say(account, cluster.describe())
         account.say("fruits-emr notebook opens JupyterHub, fruits-emr down ends the cluster")
         return

@@ -35,8 +35,7 @@ def remaining(account: Account) -> list[str]:
         price = table["kms key"].value if table else 1.0
         total += price
         lines.append(f"The key that its objects are encrypted with: {price:.2f} dollars a month")
-    free = [Stack(account, name) for name in ("cluster", "network", "roles")]
-    free.append(Stack(account, "budget", budget_region(account)))
+    free = [Stack(account, "network"), Stack(account, "roles"), Stack(account, "budget", budget_region(account))]
     names = [stack.name for stack in free if stack.describe()]
     if names:
         lines.append(f"The stacks {', '.join(names)}: nothing in them costs anything")
@@ -68,10 +67,10 @@ def remove_data(account: Account) -> None:
         account.did(f"{account.bucket}: deleted")
     if storage.describe() is None:
         return
-    key = storage.output("KeyArn")
+    key = storage.output("KeyArn").rpartition("/")[2]
     try:
         account.client("kms").schedule_key_deletion(KeyId=key, PendingWindowInDays=_KEY_DAYS)
-        account.did(f"{key}: ends in {_KEY_DAYS} days and costs nothing until then")
+        account.did(f"The key {key} ends in {_KEY_DAYS} days and costs nothing until then")
     except ClientError as error:
         # It waits for its end already.
         if error.response["Error"]["Code"] != "KMSInvalidStateException":
