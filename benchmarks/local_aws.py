@@ -2,7 +2,7 @@
 
     python -m benchmarks.local_aws        starts it and says how fruits-emr finds it; Ctrl-C ends it
 
-moto makes of an `AWS::EMR::Cluster` one without steps, which ends at once. Here a cluster takes its template's
+moto knows no waiting and no failing stacks; `courses` says how one goes. It makes of an `AWS::EMR::Cluster` one without steps, which ends at once. Here a cluster takes its template's
 steps, has a master on EC2, and with each look that somebody takes at it goes one step further: a run is waiting,
 running, completed (or failed); then the cluster ends, or waits if it is told to stay. Nothing is run: what a
 run leaves is put into the bucket by `on_run`.
@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
+from moto.cloudformation.models import CloudFormationBackend, Event
 from moto.ec2.models.route_tables import RouteTable
 from moto.emr.models import Cluster, ElasticMapReduceBackend
 from moto.emr.responses import ElasticMapReduceResponse
@@ -34,11 +35,16 @@ class LocalAws:
     Attributes:
         step_end: How the next steps end: COMPLETED or FAILED.
         on_run: Is called with a step's command when it has completed.
+        held: Let clusters stay as they are.
+        courses: By the name of a stack, what the next looks at it find: its status and, if a resource has
+            failed by then, why.
     """
 
     def __init__(self) -> None:
         self.step_end = "COMPLETED"
         self.on_run: Callable[[str], None] = lambda command: None
+        self.held = False
+        self.courses: dict[str, list[tuple[str, str | None]]] = {}
 
     @contextmanager
     def taught(self) -> Iterator[None]:
@@ -46,7 +52,15 @@ class LocalAws:
         describe = ElasticMapReduceResponse.describe_cluster
         create = Cluster.create_from_cloudformation_json.__func__  # type: ignore[attr-defined]
         terminate = Cluster.terminate
+        find = CloudFormationBackend.describe_stacks
         local = self
+
+        def found(backend: CloudFormationBackend, name: str) -> Any:
+            stacks = find(backend, name)
+            for stack in stacks:
+                if local.courses.get(stack.name):
+                    local._take_course(stack, *local.courses[stack.name].pop(0))
+            return stacks
 
         def described(response: ElasticMapReduceResponse) -> Any:
             answer = describe(response)
@@ -83,6 +97,7 @@ class LocalAws:
             # us-east-1; its other services read it from the signature, which is what is inherited then.
             _without(ElasticMapReduceResponse, "get_region_from_url"),
             patch.object(ElasticMapReduceResponse, "describe_cluster", described),
+            patch.object(CloudFormationBackend, "describe_stacks", found),
             patch.object(Cluster, "create_from_cloudformation_json", classmethod(created)),
             patch.object(Cluster, "terminate", terminated),
             # Its CloudFormation deletes no route table, and so no network.
@@ -101,7 +116,18 @@ class LocalAws:
         )
         backend.run_instances(cluster.id, {"instance_count": 1, "instance_type": "m5.xlarge"}, group)
 
+    @staticmethod
+    def _take_course(stack: Any, status: str, reason: str | None) -> None:
+        stack.status = status
+        if reason is not None:
+            words = {"resource_status": "CREATE_FAILED", "resource_status_reason": reason}
+            place = {"logical_resource_id": "Cluster", "physical_resource_id": "", "resource_properties": None}
+            kind = {"stack_id": stack.stack_id, "stack_name": stack.name, "resource_type": "AWS::EMR::Cluster"}
+            stack.events.append(Event(**words, **place, **kind))
+
     def _go_on(self, cluster: Cluster) -> None:
+        if self.held:
+            return
         step = next((one for one in cluster.steps if one.state in _NEXT), None)
         if step is not None:
             step.state = self.step_end if step.state == "RUNNING" else _NEXT[step.state]

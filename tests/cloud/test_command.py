@@ -1,13 +1,251 @@
-"""The whole life of a cluster by `fruits-emr`, on a server that answers as AWS does."""
+"""The whole life of a cluster by `fruits-emr`, on a server that answers as AWS does; and Ctrl-C at each step."""
 
 import os
+import re
+import signal
+import subprocess
+import sys
 import time
-import uuid
-from click.testing import CliRunner
-from fruits_bigdata.cloud import stacks
-from fruits_bigdata.cloud.command import main
-def test_x(aws_endpoint, monkeypatch):
-    monkeypatch.setattr(stacks,"POLL_SECONDS",0)
-    for k,v in {"AWS_ENDPOINT_URL":aws_endpoint,"AWS_ACCESS_KEY_ID":"a","AWS_SECRET_ACCESS_KEY":"b","AWS_REGION":"eu-west-3"}.items(): monkeypatch.setenv(k,v)
-    for a in (["deploy"],["up"],["status"],["down"],["down"],["status"],["upload","/tmp"]):
-        t=time.time(); r=CliRunner().invoke(main,a); print(a,time.time()-t, r.output[-200:])
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.endpoint import Endpoint
+from moto.kms.models import kms_backends
+
+from benchmarks.local_aws import ACCOUNT
+from fruits_bigdata.cloud.account import _READS
+
+FruitsEmr = Any
+REGION = "eu-west-3"
+pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse")
+
+
+def test_from_an_empty_account_to_results_and_back_to_nothing(
+    fruits_emr: FruitsEmr, images_path: Path, tmp_path: Path
+) -> None:
+    assert "0 dollars a month" in fruits_emr("status")
+    assert "run fruits-emr deploy first" in fruits_emr("upload", str(images_path), code=1)
+
+    assert "policy/" in fruits_emr("deploy", "--email", "somebody@example.org")
+    assert fruits_emr.stacks() == [
+        f"{fruits_emr.project}-{name}" for name in ("budget", "network", "roles", "storage")
+    ]
+    assert "6 images sent" in fruits_emr("upload", str(images_path))
+    assert "fruits-emr package --architecture x86_64 first" in fruits_emr("up", code=1)
+    fruits_emr.put_package()
+
+    def run(command: str) -> None:
+        assert f"output_path=s3://{fruits_emr.bucket}," in command
+        s3 = fruits_emr.client("s3")
+        s3.put_object(Bucket=fruits_emr.bucket, Key="Results_CSV/version=1/part-0.csv", Body=b"path,label")
+
+    fruits_emr.aws.on_run = run
+    said = fruits_emr("up")
+    assert re.search(r"step s-\w+ COMPLETED", said)
+    assert "1.00 dollars a month" in said
+    # A transient cluster is gone with its stack when the command is done.
+    assert fruits_emr.costly() == []
+    assert f"{fruits_emr.project}-cluster" not in fruits_emr.stacks()
+    assert "COMPLETED" in fruits_emr("logs")
+
+    assert "1 files fetched" in fruits_emr("results", "--to", str(tmp_path / "fetched"))
+    assert (tmp_path / "fetched/Results_CSV/version=1/part-0.csv").read_text() == "path,label"
+
+    said = fruits_emr("down", "--everything", "--data", "--yes")
+    assert "0 dollars a month" in said
+    assert fruits_emr.stacks() == []
+    assert fruits_emr.bucket not in [one["Name"] for one in fruits_emr.client("s3").list_buckets()["Buckets"]]
+    (key,) = re.findall(r"The key (\S+) ends in 7 days", said)
+    assert kms_backends[ACCOUNT][REGION].keys[key].key_state == "PendingDeletion"
+    # And once more from the beginning.
+    fruits_emr("deploy")
+
+
+def test_a_demonstration(deployed: FruitsEmr) -> None:
+    assert "No cluster" in deployed("run", code=1)
+    assert "is WAITING" in deployed("up", "--demo")
+    (cluster, machine) = deployed.costly()
+    # Neither a second cluster nor a second machine.
+    assert f"A cluster runs already: {cluster}" in deployed("up", "--demo")
+    assert deployed.costly() == [cluster, machine]
+    said = deployed("run", "--params", "limit=100", "--pipelines", "pca,export")
+    assert len(set(re.findall(r"step (s-\w+)", said))) == 2
+    assert "executors=2,limit=100 --pipelines pca,export" in deployed("logs")
+    said = deployed("status")
+    assert cluster in said
+    assert "dollars an hour" in said
+    assert re.search(r"ends at 20\d\d-\S+ UTC", said)
+    assert "Nor in eu-central-1, eu-north-1, eu-south-1, eu-south-2, eu-west-1." in said
+    assert "No cluster runs." in deployed("down")
+    assert deployed.costly() == []
+    assert "No cluster runs." in deployed("down")
+
+
+def test_a_run_that_fails_says_so_and_ends_the_cluster(deployed: FruitsEmr) -> None:
+    deployed.aws.step_end = "FAILED"
+    assert "ended in FAILED: fruits-emr logs shows why" in deployed("up", code=1)
+    assert deployed.costly() == []
+    assert "FAILED" in deployed("logs")
+    # On a cluster that stays, the next run does what is missing.
+    assert "ended in FAILED" in deployed("up", "--demo", code=1)
+    assert deployed.costly()
+    deployed.aws.step_end = "COMPLETED"
+    deployed("run")
+
+
+def test_a_cluster_that_does_not_come_up_says_why_and_leaves_nothing(deployed: FruitsEmr) -> None:
+    name = f"{deployed.project}-cluster"
+    course = ["CREATE_IN_PROGRESS", "CREATE_IN_PROGRESS", "DELETE_IN_PROGRESS", "DELETE_COMPLETE"]
+    deployed.aws.courses[name] = [(status, None) for status in course]
+    deployed.aws.courses[name][2] = ("DELETE_IN_PROGRESS", "On the master instance bootstrap action 1 failed")
+    said = deployed("up", code=1)
+    assert f"{name} ended in DELETE_COMPLETE: On the master instance bootstrap action 1 failed" in said
+
+
+def test_a_forgotten_cluster_is_found(deployed: FruitsEmr) -> None:
+    name = f"{deployed.project}-cluster"
+    instances = {"KeepJobFlowAliveWhenNoSteps": True, "InstanceCount": 1, "MasterInstanceType": "m5.xlarge"}
+    for region in ("eu-west-3", "eu-south-2"):
+        emr = deployed.client("emr", region)
+        emr.run_job_flow(Name=name, Instances=instances, JobFlowRole="x", ServiceRole="y")
+    assert "A cluster made without the stack runs" in deployed("status")
+    said = deployed("down")
+    assert deployed.costly() == []
+    assert re.search(r"A cluster runs in eu-south-2 as well: j-\w+; fruits-emr down --region eu-south-2", said)
+
+
+def test_what_would_leave_the_union_is_refused(fruits_emr: FruitsEmr, monkeypatch: pytest.MonkeyPatch) -> None:
+    for region in ("us-east-1", "eu-west-2", "eu-central-2"):
+        assert f"{region} is no region of the EU" in fruits_emr("deploy", "--region", region, code=1)
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    assert "us-east-1 is no region of the EU" in fruits_emr("status", code=1)
+    monkeypatch.setenv("AWS_REGION", "eu-west-3")
+    for endpoint in ("https://cloudformation.us-east-1.amazonaws.com", "https://s3.example.org"):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        assert "nobody can tell that this is in eu-west-3" in fruits_emr("deploy", code=1)
+
+
+def test_without_credentials_one_sentence_says_so(
+    fruits_emr: FruitsEmr, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    assert "There are no AWS credentials: log in" in fruits_emr("status", code=1)
+
+
+@contextmanager
+def requests(monkeypatch: pytest.MonkeyPatch, stop_at: int = 0, after: bool = False) -> Iterator[list[str]]:
+    """Note what is sent that changes something; press Ctrl-C before or after the n-th."""
+    sent: list[str] = []
+    make = Endpoint.make_request
+
+    def make_request(self: Endpoint, model: Any, request: Any) -> Any:
+        if model.name.startswith(_READS):
+            return make(self, model, request)
+        sent.append(model.name)
+        stop = len(sent) == stop_at
+        if stop and not after:
+            os.kill(os.getpid(), signal.SIGINT)
+        answer = make(self, model, request)
+        if stop and after:
+            os.kill(os.getpid(), signal.SIGINT)
+        return answer
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Endpoint, "make_request", make_request)
+        yield sent
+
+
+COMMANDS = [
+    ["deploy", "--log-days", "20"],
+    ["upload", "IMAGES"],
+    ["up"],
+    ["up", "--demo"],
+    ["run"],
+    ["notebook", "--replace"],
+    ["results", "--to", "FOLDER"],
+    ["status"],
+    ["logs"],
+    ["down"],
+    ["down", "--everything", "--data", "--yes"],
+]
+
+
+@pytest.fixture
+def prepared(deployed: FruitsEmr, images_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FruitsEmr:
+    """Everything that a command needs, in a clone with a notebook."""
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks/fruits_emr.ipynb").write_text("{}")
+    for name in ("infra", "conf"):
+        (tmp_path / name).symlink_to(Path(name).absolute())
+    monkeypatch.chdir(tmp_path)
+    return deployed
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_a_dry_run_changes_nothing_and_prints_what_would_be_sent(
+    prepared: FruitsEmr, images_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    arguments = [{"IMAGES": str(images_path), "FOLDER": str(tmp_path / "to")}.get(a, a) for a in arguments]
+    _prepare(prepared, arguments)
+    if arguments[0] == "deploy":
+        prepared("deploy")
+    with requests(monkeypatch) as sent:
+        said = prepared(arguments[0], "--dry-run", *arguments[1:])
+    assert sent == []
+    would = re.findall(r"^not sent: \S+ (\w+) \{", said, re.MULTILINE)
+    expected = {
+        "deploy": ["UpdateStack"],
+        "upload": ["PutObject"] * 6,
+        "up": ["CreateStack"],
+        "run": ["AddJobFlowSteps"],
+        "notebook": ["PutObject"],
+        "down": ["DeleteStack"],
+    }.get(arguments[0], [])
+    assert would[: len(expected)] == expected
+    if not expected:
+        assert would == []
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_interrupted_at_any_step_it_says_what_runs_and_down_leaves_nothing(
+    prepared: FruitsEmr, images_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    arguments = [{"IMAGES": str(images_path), "FOLDER": str(tmp_path / "to")}.get(a, a) for a in arguments]
+    for stop_at in range(1, 100):
+        for after in (False, True):
+            _prepare(prepared, arguments)
+            with requests(monkeypatch, stop_at, after) as sent:
+                said = prepared(*arguments, code=None)
+            if len(sent) < stop_at:
+                assert stop_at > 1 or arguments[0] in ("status", "logs", "results")
+                return
+            assert "Interrupted. What AWS says:" in said, said
+            running = prepared.costly()
+            assert ("No cluster runs." in said) == (not running)
+            assert not running or running[0] in said
+            # Whatever was done by then, the same command ends the work.
+            prepared(*arguments)
+            prepared("down")
+            assert prepared.costly() == []
+            assert f"{prepared.project}-cluster" not in prepared.stacks()
+
+
+def _prepare(fruits_emr: FruitsEmr, arguments: list[str]) -> None:
+    """Bring about what a command starts from."""
+    if arguments[0] == "deploy":
+        fruits_emr("down", "--everything", "--data", "--yes")
+        return
+    fruits_emr("deploy")
+    fruits_emr.put_package()
+    if arguments[0] == "upload":
+        s3 = fruits_emr.client("s3")
+        for one in s3.list_objects_v2(Bucket=fruits_emr.bucket, Prefix="Test/").get("Contents", []):
+            s3.delete_object(Bucket=fruits_emr.bucket, Key=one["Key"])
+    if arguments[0] in ("run", "down", "notebook", "logs"):
+        fruits_emr("up", "--demo")

@@ -133,11 +133,12 @@ def uninterrupted() -> Iterator[None]:
     def keep(number: int, _: FrameType | None) -> None:
         came.append(number)
 
-    before = signal.signal(signal.SIGINT, keep)
+    before = {number: signal.signal(number, keep) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     if came:
         raise KeyboardInterrupt
 

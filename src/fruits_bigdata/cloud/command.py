@@ -212,3 +212,6 @@ def _say(account: Account, lines: Iterable[str]) -> None:
 # What costs what, before anything is started: main.add_command(cost_command), from fruits_bigdata.cloud.cost.
 for _command in (deploy, upload, package, up, run, status, logs, notebook, results, down):
     main.add_command(_command)
+
+if __name__ == "__main__":
+    main()
