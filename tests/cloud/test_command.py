@@ -5,18 +5,19 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from botocore.endpoint import Endpoint
 from moto.kms.models import kms_backends
 
 from benchmarks.local_aws import ACCOUNT
 from fruits_bigdata.cloud.account import _READS
+from fruits_bigdata.cloud.command import main
 
 FruitsEmr = Any
 REGION = "eu-west-3"
@@ -178,12 +179,18 @@ COMMANDS = [
 
 @pytest.fixture
 def prepared(deployed: FruitsEmr, images_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FruitsEmr:
-    """Everything that a command needs, in a clone with a notebook."""
+    """Everything that a command needs, in a clone with a notebook, where the AWS CLI is installed."""
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "notebooks/fruits_emr.ipynb").write_text("{}")
     for name in ("infra", "conf"):
         (tmp_path / name).symlink_to(Path(name).absolute())
     monkeypatch.chdir(tmp_path)
+    for name in ("aws", "session-manager-plugin"):
+        program = tmp_path / "bin" / name
+        program.parent.mkdir(exist_ok=True)
+        program.write_text('#!/bin/sh\necho "$@" > "$(dirname "$0")/told"\n')
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
     return deployed
 
 
@@ -216,24 +223,80 @@ def test_a_dry_run_changes_nothing_and_prints_what_would_be_sent(
 def test_interrupted_at_any_step_it_says_what_runs_and_down_leaves_nothing(
     prepared: FruitsEmr, images_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
 ) -> None:
-    arguments = [{"IMAGES": str(images_path), "FOLDER": str(tmp_path / "to")}.get(a, a) for a in arguments]
-    for stop_at in range(1, 100):
-        for after in (False, True):
-            _prepare(prepared, arguments)
-            with requests(monkeypatch, stop_at, after) as sent:
-                said = prepared(*arguments, code=None)
-            if len(sent) < stop_at:
-                assert stop_at > 1 or arguments[0] in ("status", "logs", "results")
-                return
-            assert "Interrupted. What AWS says:" in said, said
-            running = prepared.costly()
-            assert ("No cluster runs." in said) == (not running)
-            assert not running or running[0] in said
-            # Whatever was done by then, the same command ends the work.
-            prepared(*arguments)
-            prepared("down")
-            assert prepared.costly() == []
-            assert f"{prepared.project}-cluster" not in prepared.stacks()
+    folder = str(images_path / "Apple Red")
+    arguments = [{"IMAGES": folder, "FOLDER": str(tmp_path / "to")}.get(a, a) for a in arguments]
+    stops = ((n, after) for n in range(1, 100) for after in (False, True))
+    if arguments[0] not in ("up", "run"):
+        # Where nothing is started, before and after take turns.
+        stops = ((n, n % 2 == 0) for n in range(1, 100))
+    for stop_at, after in stops:
+        _prepare(prepared, arguments)
+        with requests(monkeypatch, stop_at, after) as sent:
+            said = prepared(*arguments, code=None)
+        if len(sent) < stop_at:
+            assert stop_at > 1 or arguments[0] in ("status", "logs", "results")
+            return
+        assert "Interrupted. What AWS says:" in said, said
+        running = prepared.costly()
+        assert ("No cluster runs." in said) == (not running)
+        assert not running or running[0] in said
+        # Whatever was done by then, the same command ends the work.
+        prepared(*arguments)
+        prepared("down")
+        assert prepared.costly() == []
+        assert f"{prepared.project}-cluster" not in prepared.stacks()
+
+
+def test_a_port_is_forwarded_to_jupyterhub(prepared: FruitsEmr, tmp_path: Path) -> None:
+    assert "No cluster" in prepared("notebook", code=1)
+    prepared("up", "--demo")
+    said = prepared("notebook", "--port", "9999")
+    assert "https://localhost:9999" in said
+    assert (tmp_path / "bin/told").read_text().strip() == (
+        f"ssm start-session --region eu-west-3 --target {prepared.costly()[1]} --document-name "
+        'AWS-StartPortForwardingSession --parameters {"portNumber": ["9443"], "localPortNumber": ["9999"]}'
+    )
+    key = "jupyter/jovyan/fruits_emr.ipynb"
+    s3 = prepared.client("s3")
+    s3.put_object(Bucket=prepared.bucket, Key=key, Body=b"worked on")
+    assert "kept as it is" in prepared("notebook")
+    assert s3.get_object(Bucket=prepared.bucket, Key=key)["Body"].read() == b"worked on"
+    (tmp_path / "bin/session-manager-plugin").unlink()
+    assert "session-manager-plugin is not installed" in prepared("notebook", code=1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_the_middle_of_waiting_is_answered_at_once(deployed: FruitsEmr, number: int) -> None:
+    deployed.aws.held = True
+    command = [sys.executable, "-m", "fruits_bigdata.cloud.command", "up", "--project", deployed.project]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        said = ""
+        while not re.search(r"step s-\w+ RUNNING", said):
+            line = process.stdout.readline()
+            assert line, said
+            said += line
+        (cluster, machine) = deployed.costly()
+        process.send_signal(number)
+        said = process.stdout.read()
+        assert process.wait() == 130
+    assert f"The cluster {cluster} is RUNNING" in said
+    assert "fruits-emr down ends it" in said
+    # It was told, and goes on; what ends it is one command, or its own last hour.
+    assert deployed.costly() == [cluster, machine]
+    deployed("down")
+    assert deployed.costly() == []
+
+
+def test_the_command_offers_what_the_template_takes() -> None:
+    parameters = yaml.safe_load(re.sub(r"![A-Z]\w+", "", Path("infra/cluster.yml").read_text()))["Parameters"]
+    options = {one.name: one.type for one in main.commands["up"].params}
+    assert list(options["node_type"].choices) == parameters["NodeType"]["AllowedValues"]
+    for option, name, unit in (("core_nodes", "CoreNodes", 1), ("idle_minutes", "IdleSeconds", 60)):
+        assert options[option].min * unit == parameters[name]["MinValue"]
+        assert options[option].max * unit == parameters[name]["MaxValue"]
+    assert options["task_nodes"].max == parameters["TaskNodes"]["MaxValue"]
+    assert options["core_nodes"].max + options["task_nodes"].max <= parameters["MaxNodes"]["MaxValue"]
 
 
 def _prepare(fruits_emr: FruitsEmr, arguments: list[str]) -> None:
