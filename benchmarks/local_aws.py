@@ -2,10 +2,11 @@
 
     python -m benchmarks.local_aws        starts it and says how fruits-emr finds it; Ctrl-C ends it
 
-moto knows no waiting and no failing stacks; `courses` says how one goes. It makes of an `AWS::EMR::Cluster` one without steps, which ends at once. Here a cluster takes its template's
-steps, has a master on EC2, and with each look that somebody takes at it goes one step further: a run is waiting,
-running, completed (or failed); then the cluster ends, or waits if it is told to stay. Nothing is run: what a
-run leaves is put into the bucket by `on_run`.
+moto knows no waiting and no failing stacks; `courses` says how one goes. It makes of an
+`AWS::EMR::Cluster` one without steps, which ends at once. Here a cluster takes its template's steps, has a
+master on EC2, and with each look that somebody takes at it goes one step further: a run is waiting, running,
+completed (or failed); then the cluster ends, or waits if it is told to stay. Nothing is run: what a run
+leaves is put into the bucket by `on_run`.
 """
 
 import gzip
@@ -68,7 +69,9 @@ class LocalAws:
             local._go_on(response.backend.describe_cluster(response._get_param("ClusterId")))
             return answer
 
-        def created(cls: type[Cluster], name: str, template: Any, account_id: str, region: str, **more: Any) -> Any:
+        def created(
+            cls: type[Cluster], name: str, template: Any, account_id: str, region: str, **more: Any
+        ) -> Any:
             properties = template["Properties"]
             # An `If` without a value leaves a hole in moto's list, where CloudFormation leaves nothing.
             steps = [one for one in properties.get("Steps") or [] if one]
@@ -112,7 +115,14 @@ class LocalAws:
             cluster.add_steps([{"name": one["Name"], "hadoop_jar_step": one["HadoopJarStep"]}])
         (group,) = backend.add_instance_groups(
             cluster.id,
-            [{"instance_count": 1, "instance_role": "MASTER", "instance_type": "m5.xlarge", "name": "master"}],
+            [
+                {
+                    "instance_count": 1,
+                    "instance_role": "MASTER",
+                    "instance_type": "m5.xlarge",
+                    "name": "master",
+                }
+            ],
         )
         backend.run_instances(cluster.id, {"instance_count": 1, "instance_type": "m5.xlarge"}, group)
 
@@ -121,8 +131,16 @@ class LocalAws:
         stack.status = status
         if reason is not None:
             words = {"resource_status": "CREATE_FAILED", "resource_status_reason": reason}
-            place = {"logical_resource_id": "Cluster", "physical_resource_id": "", "resource_properties": None}
-            kind = {"stack_id": stack.stack_id, "stack_name": stack.name, "resource_type": "AWS::EMR::Cluster"}
+            place = {
+                "logical_resource_id": "Cluster",
+                "physical_resource_id": "",
+                "resource_properties": None,
+            }
+            kind = {
+                "stack_id": stack.stack_id,
+                "stack_name": stack.name,
+                "resource_type": "AWS::EMR::Cluster",
+            }
             stack.events.append(Event(**words, **place, **kind))
 
     def _go_on(self, cluster: Cluster) -> None:

@@ -9,11 +9,16 @@ from fruits_bigdata.cloud.account import CloudError, clone, uninterrupted
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_request_that_starts_something_is_finished_first(number: int) -> None:
     before = signal.getsignal(number)
-    answered = False
-    with pytest.raises(KeyboardInterrupt), uninterrupted():
+    answered: list[int] = []
+
+    @uninterrupted()
+    def request() -> None:
         os.kill(os.getpid(), number)
-        answered = True
-    assert answered
+        answered.append(number)
+
+    with pytest.raises(KeyboardInterrupt):
+        request()
+    assert answered == [number]
     assert signal.getsignal(number) == before
 
 

@@ -1,4 +1,4 @@
-"""The whole life of a cluster by `fruits-emr`, on a server that answers as AWS does; and Ctrl-C at each step."""
+"""The life of a cluster by `fruits-emr`, on a server that answers as AWS does; and Ctrl-C at each step."""
 
 import os
 import re
@@ -115,10 +115,14 @@ def test_a_forgotten_cluster_is_found(deployed: FruitsEmr) -> None:
     assert "A cluster made without the stack runs" in deployed("status")
     said = deployed("down")
     assert deployed.costly() == []
-    assert re.search(r"A cluster runs in eu-south-2 as well: j-\w+; fruits-emr down --region eu-south-2", said)
+    assert re.search(
+        r"A cluster runs in eu-south-2 as well: j-\w+; fruits-emr down --region eu-south-2", said
+    )
 
 
-def test_what_would_leave_the_union_is_refused(fruits_emr: FruitsEmr, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_would_leave_the_union_is_refused(
+    fruits_emr: FruitsEmr, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for region in ("us-east-1", "eu-west-2", "eu-central-2"):
         assert f"{region} is no region of the EU" in fruits_emr("deploy", "--region", region, code=1)
     monkeypatch.setenv("AWS_REGION", "us-east-1")
@@ -166,19 +170,19 @@ COMMANDS = [
     ["deploy", "--log-days", "20"],
     ["upload", "IMAGES"],
     ["up"],
-    ["up", "--demo"],
     ["run"],
     ["notebook", "--replace"],
     ["results", "--to", "FOLDER"],
     ["status"],
     ["logs"],
-    ["down"],
     ["down", "--everything", "--data", "--yes"],
 ]
 
 
 @pytest.fixture
-def prepared(deployed: FruitsEmr, images_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FruitsEmr:
+def prepared(
+    deployed: FruitsEmr, images_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> FruitsEmr:
     """Everything that a command needs, in a clone with a notebook, where the AWS CLI is installed."""
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "notebooks/fruits_emr.ipynb").write_text("{}")
@@ -196,12 +200,15 @@ def prepared(deployed: FruitsEmr, images_path: Path, tmp_path: Path, monkeypatch
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
 def test_a_dry_run_changes_nothing_and_prints_what_would_be_sent(
-    prepared: FruitsEmr, images_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+    prepared: FruitsEmr,
+    images_path: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
 ) -> None:
     arguments = [{"IMAGES": str(images_path), "FOLDER": str(tmp_path / "to")}.get(a, a) for a in arguments]
-    _prepare(prepared, arguments)
-    if arguments[0] == "deploy":
-        prepared("deploy")
+    if arguments[0] in ("run", "notebook", "logs", "down"):
+        prepared("up", "--demo")
     with requests(monkeypatch) as sent:
         said = prepared(arguments[0], "--dry-run", *arguments[1:])
     assert sent == []
@@ -219,32 +226,70 @@ def test_a_dry_run_changes_nothing_and_prints_what_would_be_sent(
         assert would == []
 
 
-@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
-def test_interrupted_at_any_step_it_says_what_runs_and_down_leaves_nothing(
-    prepared: FruitsEmr, images_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+@pytest.mark.parametrize("arguments", [["up"], ["up", "--demo"], ["run"]], ids=" ".join)
+def test_interrupted_while_something_starts_it_says_what_runs_and_down_ends_it(
+    deployed: FruitsEmr, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
 ) -> None:
-    folder = str(images_path / "Apple Red")
-    arguments = [{"IMAGES": folder, "FOLDER": str(tmp_path / "to")}.get(a, a) for a in arguments]
-    stops = ((n, after) for n in range(1, 100) for after in (False, True))
-    if arguments[0] not in ("up", "run"):
-        # Where nothing is started, before and after take turns.
-        stops = ((n, n % 2 == 0) for n in range(1, 100))
-    for stop_at, after in stops:
-        _prepare(prepared, arguments)
+    for stop_at, after in ((n, after) for n in range(1, 10) for after in (False, True)):
+        if arguments == ["run"]:
+            deployed("up", "--demo", "--no-run")
         with requests(monkeypatch, stop_at, after) as sent:
-            said = prepared(*arguments, code=None)
+            said = deployed(*arguments, code=None)
         if len(sent) < stop_at:
-            assert stop_at > 1 or arguments[0] in ("status", "logs", "results")
-            return
-        assert "Interrupted. What AWS says:" in said, said
-        running = prepared.costly()
-        assert ("No cluster runs." in said) == (not running)
-        assert not running or running[0] in said
+            break
+        check_announcement(deployed, said)
         # Whatever was done by then, the same command ends the work.
-        prepared(*arguments)
-        prepared("down")
+        deployed(*arguments)
+        deployed("down")
+        assert deployed.costly() == []
+        assert f"{deployed.project}-cluster" not in deployed.stacks()
+    assert stop_at > 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["deploy"], ["upload", "IMAGES"], ["down"], ["down", "--everything", "--data", "--yes"]],
+    ids=" ".join,
+)
+def test_interrupted_at_every_step_it_goes_on_where_it_was(
+    prepared: FruitsEmr, images_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    if arguments == ["deploy"]:
+        prepared("down", "--everything", "--data", "--yes")
+    if arguments[0] == "down":
+        prepared("up", "--demo")
+    arguments = [str(images_path) if a == "IMAGES" else a for a in arguments]
+    n = 0
+    sent = ["at first"]
+    while sent:
+        # By turns before and after the first thing that the command changes: two runs get one step further.
+        # The key is told each time anew to end.
+        stop_at = 2 if "ScheduleKeyDeletion" in sent else 1
+        with requests(monkeypatch, stop_at, after=n % 2 == 1) as sent:
+            said = prepared(*arguments, code=None)
+        if len(sent) >= stop_at:
+            check_announcement(prepared, said)
+        n += 1
+        assert n < 100
+    assert n > 1
+    if arguments[0] == "deploy":
+        assert len(prepared.stacks()) == 3
+    if arguments[0] == "upload":
+        there = prepared.client("s3").list_objects_v2(Bucket=prepared.bucket, Prefix="Test/")
+        assert there["KeyCount"] == 6
+    if arguments[0] == "down":
         assert prepared.costly() == []
-        assert f"{prepared.project}-cluster" not in prepared.stacks()
+    if "--everything" in arguments:
+        assert prepared.stacks() == []
+        assert "0 dollars a month" in said
+
+
+def check_announcement(fruits_emr: FruitsEmr, said: str) -> None:
+    """Compare what an interrupted command says with what the server itself knows."""
+    assert "Interrupted. What AWS says:" in said, said
+    running = fruits_emr.costly()
+    assert ("No cluster runs." in said) == (not running)
+    assert not running or running[0] in said
 
 
 def test_a_port_is_forwarded_to_jupyterhub(prepared: FruitsEmr, tmp_path: Path) -> None:
@@ -297,18 +342,3 @@ def test_the_command_offers_what_the_template_takes() -> None:
         assert options[option].max * unit == parameters[name]["MaxValue"]
     assert options["task_nodes"].max == parameters["TaskNodes"]["MaxValue"]
     assert options["core_nodes"].max + options["task_nodes"].max <= parameters["MaxNodes"]["MaxValue"]
-
-
-def _prepare(fruits_emr: FruitsEmr, arguments: list[str]) -> None:
-    """Bring about what a command starts from."""
-    if arguments[0] == "deploy":
-        fruits_emr("down", "--everything", "--data", "--yes")
-        return
-    fruits_emr("deploy")
-    fruits_emr.put_package()
-    if arguments[0] == "upload":
-        s3 = fruits_emr.client("s3")
-        for one in s3.list_objects_v2(Bucket=fruits_emr.bucket, Prefix="Test/").get("Contents", []):
-            s3.delete_object(Bucket=fruits_emr.bucket, Key=one["Key"])
-    if arguments[0] in ("run", "down", "notebook", "logs"):
-        fruits_emr("up", "--demo")

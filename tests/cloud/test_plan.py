@@ -79,12 +79,14 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Account:
 
 
 def test_what_the_user_adds_arrives_at_kedro_as_it_was_typed(account: Account) -> None:
-    odd = "weights_path=s3://other/it's \"my\" $HOME/w.h5"
+    odd = 'weights_path=s3://other/it\'s "my" $HOME/w.h5'
     arguments = run_arguments(account, 2, odd, "pca,export")
     step = Plan().parameters("fruits", arguments, NOW)["StepArguments"]
     # As the step passes it on (infra/cluster.yml).
     command = ["bash", "-c", f'printf "%s\\n" {step}']
-    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines() == arguments
+    assert (
+        subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines() == arguments
+    )
     assert shlex.split(step) == arguments
     assert odd in arguments[1]
 

@@ -62,7 +62,16 @@ def as_list(value: Any) -> list[Any]:
 CLUSTER = TEMPLATES["cluster"]["Resources"]["Cluster"]["Properties"]
 PARAMETERS = TEMPLATES["cluster"]["Parameters"]
 BOOTSTRAP = CLUSTER["BootstrapActions"][0]["ScriptBootstrapAction"]
-SPARKS_OWN = {"SPARK_HOME", "HADOOP_CONF_DIR", "PYTHONPATH", "PYSPARK_SUBMIT_ARGS", "PATH", "PWD", "SHLVL", "_"}
+SPARKS_OWN = {
+    "SPARK_HOME",
+    "HADOOP_CONF_DIR",
+    "PYTHONPATH",
+    "PYSPARK_SUBMIT_ARGS",
+    "PATH",
+    "PWD",
+    "SHLVL",
+    "_",
+}
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
@@ -290,8 +299,9 @@ def test_a_notebook_finds_what_fruits_run_finds(tmp_path: Path) -> None:
     # Livy finds Spark itself.
     shared = {name: value for name, value in run.items() if name not in SPARKS_OWN}
     assert given == shared | own
-    assert yaml.safe_load((INFRA.parent / "conf/emr/spark.yml").read_text())["spark.pyspark.python"] == (
-        given["PYSPARK_PYTHON"]
+    assert (
+        yaml.safe_load((INFRA.parent / "conf/emr/spark.yml").read_text())["spark.pyspark.python"]
+        == (given["PYSPARK_PYTHON"])
     )
     assert (INFRA / "bin/fruits-run").read_text().count("--env emr") == 1
 

@@ -35,7 +35,11 @@ def remaining(account: Account) -> list[str]:
         price = table["kms key"].value if table else 1.0
         total += price
         lines.append(f"The key that its objects are encrypted with: {price:.2f} dollars a month")
-    free = [Stack(account, "network"), Stack(account, "roles"), Stack(account, "budget", budget_region(account))]
+    free = [
+        Stack(account, "network"),
+        Stack(account, "roles"),
+        Stack(account, "budget", budget_region(account)),
+    ]
     names = [stack.name for stack in free if stack.describe()]
     if names:
         lines.append(f"The stacks {', '.join(names)}: nothing in them costs anything")
