@@ -123,7 +123,7 @@ class Cluster:
         return [step for page in pages for step in page["Steps"]][::-1]
 
     def follow(self, step_id: str | None = None) -> None:
-        """Print what changes until the step has ended or, without one, the cluster has.
+        """Print what changes until the step has ended or, without one, the cluster has or waits for steps.
 
         Raises:
             CloudError: A step failed.
@@ -142,7 +142,8 @@ class Cluster:
                         f"  {_clock()} {'step' if name != cluster_id else 'cluster'} {name} {now}"
                     )
             said = states
-            if state not in _ACTIVE or (step_id and states.get(step_id) in _STEP_ENDED):
+            idle = state == "WAITING" and all(one["Status"]["State"] in _STEP_ENDED for one in steps)
+            if state not in _ACTIVE or (states.get(step_id) in _STEP_ENDED if step_id else idle):
                 break
             time.sleep(stacks.POLL_SECONDS)
         ended = [one for one in steps if step_id in (None, one["Id"])]

@@ -138,7 +138,7 @@ def run(account: Account, params: str | None, pipelines: str | None) -> None:
 
 
 @on_aws(bucket=False)
-@click.option("--follow", is_flag=True, help="Go on until the cluster has ended.")
+@click.option("--follow", is_flag=True, help="Go on until nothing runs any more.")
 def status(account: Account, follow: bool) -> None:
     """Say what runs, until when and for how much, in this region and in the others."""
     cluster = Cluster(account)
