@@ -2,8 +2,8 @@
 
     python -m benchmarks.emr_session --images fruits360/Test --package build/0.1.0-x86_64 --results data
 
-Prints each command with its output, in Markdown. Nothing runs on the stand-in: where a cluster would write its
-results, those of a run on this machine are put (`--results`, its output_path).
+Prints each command with its output, in Markdown. Nothing runs on the stand-in: where a cluster would write
+its results, those of a run on this machine are put (`--results`, its output_path).
 """
 
 import os

@@ -1,5 +1,6 @@
 """The life of a cluster by `fruits-emr`, on a server that answers as AWS does; and Ctrl-C at each step."""
 
+import json
 import os
 import re
 import signal
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 from botocore.endpoint import Endpoint
+from cfnlint.decode import cfn_yaml
 from moto.kms.models import kms_backends
 
 from benchmarks.local_aws import ACCOUNT
@@ -331,6 +333,60 @@ def test_a_signal_in_the_middle_of_waiting_is_answered_at_once(deployed: FruitsE
     assert deployed.costly() == [cluster, machine]
     deployed("down")
     assert deployed.costly() == []
+
+
+# How IAM calls what is asked for by another name (Service Authorization Reference).
+ACTIONS = {
+    "s3:HeadBucket": "s3:ListBucket",
+    "s3:ListObjectsV2": "s3:ListBucket",
+    "s3:ListObjectVersions": "s3:ListBucketVersions",
+    "s3:HeadObject": "s3:GetObject",
+}
+
+
+def test_the_operator_may_do_what_the_commands_ask_for(
+    prepared: FruitsEmr, images_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = set()
+    make = Endpoint.make_request
+
+    def make_request(self: Endpoint, model: Any, request: Any) -> Any:
+        asked.add(f"{model.service_model.signing_name}:{model.name}")
+        return make(self, model, request)
+
+    package = tmp_path / "package"
+    package.mkdir()
+    for stale in ("stale", None):
+        files = {stale: ""} if stale else {}
+        (package / "MANIFEST.json").write_text(
+            json.dumps({"version": "0.1.0", "architecture": "x86_64", "files": files})
+        )
+        (package / "stale").touch()
+        monkeypatch.setattr(Endpoint, "make_request", make_request)
+        prepared("package", "--no-build", "--folder", str(package))
+    prepared("upload", str(images_path))
+    for command in (
+        ["up"],
+        ["up", "--demo", "--no-run"],
+        ["run"],
+        ["status"],
+        ["logs"],
+        ["notebook"],
+        ["results"],
+    ):
+        prepared(*command)
+    prepared("results", "--to", str(tmp_path / "to"))
+    prepared("down")
+    needed = {ACTIONS.get(one, one) for one in asked} - {"sts:GetCallerIdentity"}
+    operator = cfn_yaml.load("infra/roles.yml")["Resources"]["Operator"]["Properties"]["PolicyDocument"]
+    allowed = {
+        action
+        for statement in operator["Statement"]
+        if statement["Effect"] == "Allow"
+        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+    }
+    assert len(needed) > 15
+    assert needed - allowed == set()
 
 
 def test_the_command_offers_what_the_template_takes() -> None:

@@ -165,6 +165,8 @@ def _shown(value: Any) -> Any:
         return f"{value.splitlines()[1]} ... ({len(value):,} characters)"
     if isinstance(value, bytes):
         return f"({len(value):,} bytes)"
+    if hasattr(value, "getbuffer"):
+        return f"({len(value.getbuffer()):,} bytes)"
     if hasattr(value, "name"):
         return str(value.name)
     return value

@@ -146,7 +146,6 @@ class Stack:
                 TemplateBody=self._template(),
                 Parameters=given,
                 Capabilities=["CAPABILITY_IAM"],
-                Tags=[{"Key": "Project", "Value": self.account.project}],
                 **more,
             )
         self.account.did(f"{self.name}: {operation.partition('_')[0][:-1]}ing")
