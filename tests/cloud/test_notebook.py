@@ -1,4 +1,4 @@
-"""The one cell that a notebook needs on EMR's JupyterHub: Spark's settings, which are conf/emr/spark.yml's."""
+"""The one cell that a notebook needs on EMR's JupyterHub: Spark's settings, those of conf/emr/spark.yml."""
 
 import json
 import re

@@ -188,7 +188,7 @@ class Cluster:
                     "InvalidClientTokenId",
                 ):
                     lines.append(f"Nobody can tell whether a cluster runs in {region}: {in_short(error)}")
-        return lines or [f"Nor in {', '.join(others)}."]
+        return lines or [f"In {', '.join(others)}: no cluster."]
 
     def describe(self) -> list[str]:
         """Return, in sentences, whether something runs and what it costs, as AWS says now."""

@@ -10,6 +10,7 @@ from fruits_bigdata.cloud.stacks import Stack
 BUDGET_REGIONS = ("eu-west-1", "eu-west-3", "eu-central-1")
 # The least that AWS allows; nothing is paid for a key that waits for its end.
 _KEY_DAYS = 7
+# S3 lists and deletes no more at a request.
 _AT_ONCE = 1000
 
 
@@ -85,18 +86,24 @@ def remove_data(account: Account) -> None:
 def _empty(account: Account) -> None:
     s3 = account.client("s3")
     n = 0
-    for page in s3.get_paginator("list_object_versions").paginate(Bucket=account.bucket):
+    # From the beginning each time: what is gone does not come again.
+    while True:
+        page = s3.list_object_versions(Bucket=account.bucket, MaxKeys=_AT_ONCE)
         found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        if not found:
+            break
         names = [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in found]
-        for i in range(0, len(names), _AT_ONCE):
-            wanted = {"Objects": names[i : i + _AT_ONCE], "Quiet": True}
-            errors = s3.delete_objects(Bucket=account.bucket, Delete=wanted).get("Errors", [])
-            if errors:
-                raise CloudError(
-                    f"s3://{account.bucket}/{errors[0]['Key']} cannot be deleted: {errors[0]['Message']}; "
-                    f"then run the same command again"
-                )
+        wanted = {"Objects": names, "Quiet": True}
+        errors = s3.delete_objects(Bucket=account.bucket, Delete=wanted).get("Errors", [])
+        if errors:
+            raise CloudError(
+                f"s3://{account.bucket}/{errors[0]['Key']} cannot be deleted: {errors[0]['Message']}; "
+                f"then run the same command again"
+            )
         n += len(names)
+        if account.dry_run:
+            account.say("... and so on, until the bucket is empty")
+            break
     for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=account.bucket):
         for one in page.get("Uploads", []):
             s3.abort_multipart_upload(Bucket=account.bucket, Key=one["Key"], UploadId=one["UploadId"])
