@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 from botocore.endpoint import Endpoint
+from botocore.exceptions import EndpointConnectionError
 from cfnlint.decode import cfn_yaml
 from moto.kms.models import kms_backends
 from moto.s3.models import s3_backends
@@ -288,6 +289,31 @@ def test_interrupted_at_every_step_it_goes_on_where_it_was(
     if "--everything" in arguments:
         assert prepared.stacks() == []
         assert "0 dollars a month" in said
+
+
+@pytest.mark.parametrize("interrupted", [True, False])
+def test_when_the_line_is_lost_too_it_says_that_something_may_run(
+    deployed: FruitsEmr, monkeypatch: pytest.MonkeyPatch, interrupted: bool
+) -> None:
+    started = []
+    make = Endpoint.make_request
+
+    def make_request(self: Endpoint, model: Any, request: Any) -> Any:
+        if started:
+            raise EndpointConnectionError(endpoint_url="https://cloudformation.eu-west-3.amazonaws.com")
+        answer = make(self, model, request)
+        if model.name == "CreateStack":
+            started.append(model.name)
+            if interrupted:
+                os.kill(os.getpid(), signal.SIGINT)
+        return answer
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Endpoint, "make_request", make_request)
+        said = deployed("up", code=1)
+    assert "a cluster may run: fruits-emr status says it" in said
+    assert "Could not connect to the endpoint" in said
+    deployed("down")
 
 
 def check_announcement(fruits_emr: FruitsEmr, said: str) -> None:

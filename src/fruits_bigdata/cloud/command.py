@@ -96,7 +96,7 @@ def package(
 @click.option("--node-type", type=click.Choice(_NODE_TYPES), default="m5.xlarge", help="Of every node.")
 @click.option("--core-nodes", type=click.IntRange(1, 10), default=2, help="Workers.")
 @click.option("--task-nodes", type=click.IntRange(0, 20), default=0, help="Further workers, Spot.")
-@click.option("--hours", type=click.FloatRange(0.5, 24), default=3.0, help="It ends then, whatever it does.")
+@click.option("--hours", type=click.FloatRange(1, 24), default=3.0, help="It ends then, whatever it does.")
 @click.option("--idle-minutes", type=click.IntRange(15, 120), default=30, help="It ends when idle so long.")
 @click.option("--params", help="As of kedro run.")
 @click.option("--pipelines", help="As of kedro run.")

@@ -18,6 +18,8 @@ from fruits_bigdata.cloud.package import PackageError
 from fruits_bigdata.cloud.residency import ResidencyError
 from fruits_bigdata.storage import in_short
 
+_EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
+_UNKNOWN = "AWS does not answer any more, so a cluster may run: fruits-emr status says it, when it does."
 _DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403", "Forbidden")
 
 
@@ -77,19 +79,31 @@ def one_sentence() -> Iterator[None]:
 
 @contextmanager
 def announced(account: Account) -> Iterator[None]:
-    """Say what runs, and what it costs, when Ctrl-C or SIGTERM ends a command.
+    """Say what runs, and what it costs, when Ctrl-C or SIGTERM ends a command, or AWS answers no more.
 
     Asked of AWS then and there: a request whose answer nobody has seen may have started something.
     """
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        yield
-    except KeyboardInterrupt:
-        click.echo("\nInterrupted. What AWS says:")
-        for line in Cluster(account).describe():
-            click.echo(line)
-        click.echo("fruits-emr status --follow watches it, fruits-emr down ends it; up, run, deploy go on.")
-        sys.exit(130)
+        try:
+            yield
+        except KeyboardInterrupt:
+            click.echo("\nInterrupted. What AWS says:")
+            for line in Cluster(account).describe():
+                click.echo(line)
+            click.echo(
+                "fruits-emr status --follow watches it, fruits-emr down ends it; up, run, deploy go on."
+            )
+            sys.exit(130)
+    except NoCredentialsError:
+        raise
+    except BotoCoreError:
+        click.echo(_UNKNOWN)
+        raise
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _EXPIRED:
+            click.echo(_UNKNOWN)
+        raise
     finally:
         signal.signal(signal.SIGTERM, before)
 
