@@ -16,6 +16,7 @@ import yaml
 from botocore.endpoint import Endpoint
 from botocore.exceptions import EndpointConnectionError
 from cfnlint.decode import cfn_yaml
+from moto.emr.models import emr_backends
 from moto.kms.models import kms_backends
 from moto.s3.models import s3_backends
 
@@ -111,6 +112,14 @@ def test_a_cluster_that_does_not_come_up_says_why_and_leaves_nothing(deployed: F
     deployed.aws.courses[name][2] = ("DELETE_IN_PROGRESS", "On the master instance bootstrap action 1 failed")
     said = deployed("up", code=1)
     assert f"{name} ended in DELETE_COMPLETE: On the master instance bootstrap action 1 failed" in said
+
+
+def test_a_cluster_that_emr_itself_has_forgotten_is_none(deployed: FruitsEmr) -> None:
+    deployed("up", "--demo")
+    (cluster, _) = deployed.costly()
+    deployed.client("emr").terminate_job_flows(JobFlowIds=[cluster])
+    del emr_backends[ACCOUNT][REGION].clusters[cluster]
+    assert "No cluster runs." in deployed("status")
 
 
 def test_a_forgotten_cluster_is_found(deployed: FruitsEmr) -> None:

@@ -39,7 +39,13 @@ class Cluster:
         """Return EMR's word for its state; "NONE" if there is no cluster."""
         if cluster_id is None:
             return "NONE"
-        return str(self.emr.describe_cluster(ClusterId=cluster_id)["Cluster"]["Status"]["State"])
+        try:
+            return str(self.emr.describe_cluster(ClusterId=cluster_id)["Cluster"]["Status"]["State"])
+        except ClientError as error:
+            # EMR forgets a cluster two months after its end.
+            if error.response["Error"]["Code"] == "InvalidRequestException":
+                return "TERMINATED"
+            raise
 
     def active_id(self) -> str:
         """Return EMR's name of the cluster that takes steps.
