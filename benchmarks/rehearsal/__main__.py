@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
@@ -29,6 +29,8 @@ from benchmarks.rehearsal.spark_home import make_spark_home
 from benchmarks.rehearsal.yarn import YarnCluster
 from benchmarks.runs import FEATURES, PROJECT, kedro_run, sample_images, write_results
 from fruits_bigdata.cloud.package import build_package
+from fruits_bigdata.datasets.weights_dataset import WeightsDataset
+from fruits_bigdata.vision.weights import WEIGHTS_FILE_NAME
 
 # Searched for in all that was written and logged.
 ACCESS_KEY, SECRET_KEY = "AKIAREHEARSALPLANTED", "rehearsal/planted+secret/0123456789abcdef"
@@ -60,9 +62,9 @@ class Rehearsal:
         s3: The server behind the proxy.
         proxy: What the cluster talks to.
         master: Where runs are started.
-        images: The folder that is the bucket's `Test`.
         n_images: The images in it.
         local: The output of the run on this machine.
+        params: Of each run, beside its places and S3's settings.
     """
 
     def __init__(
@@ -74,9 +76,11 @@ class Rehearsal:
         master: Master,
         n_images: int,
         local: Path,
+        params: Mapping[str, object],
     ) -> None:
         self._work, self._cluster, self._s3, self._proxy = work, cluster, s3, proxy
         self._master, self._n_images, self._local = master, n_images, local
+        self._given = params
 
     def run(
         self, name: str, disturb: Callable[[], None] | None = None, share: float = 0.0
@@ -94,12 +98,15 @@ class Rehearsal:
         proxy.requests.clear()
         proxy.counts.clear()
         proxy.retries, proxy.share = 0, share
+        # The bucket's own key, or another that the run names.
+        key = self._s3.other_key_arn if share else self._s3.key_arn
+        encryption = {"s3.encryption": "aws:kms", "s3.kms_key": key} if share else {}
         began = time.monotonic()
         place = f"runs/{re.sub('[^a-z0-9]+', '-', name)}" if disturb or share else ""
-        process = self._master.start(name, self._params(place))
+        process = self._master.start(name, {**self._params(place), **encryption})
         try:
             if disturb:
-                self._wait_for_images(name, process, self._n_images // 3)
+                self._wait_for_images(name, process, self._n_images // 2)
                 disturb()
             if process.wait(timeout=1800):
                 raise click.ClickException(f"The run failed: {self._tail(name)}")
@@ -111,7 +118,12 @@ class Rehearsal:
         proxy.share = 0.0
         requests, failed, retries = sum(proxy.requests.values()), proxy.failed, proxy.retries
         output = self._s3.download(place, self._work / "outputs" / name)
-        self._compare(name, output)
+        rows = self._compare(name, output)
+        otherwise = self._s3.encrypted_otherwise(place, key)
+        if otherwise:
+            raise click.ClickException(
+                f"{name}: {len(otherwise)} objects are not encrypted with {key}: {otherwise[:3]}"
+            )
         said = json.loads((output / "Results_Report" / "featurization_statistics.json").read_text())
         application = self._cluster.applications()[-1]["id"]
         (log,) = (self._work / "events").glob(f"{application}*")
@@ -119,7 +131,7 @@ class Rehearsal:
         hosts = {one["host"]: one["images"] for one in said["timeline"]["hosts"]}
         return {
             "run": name,
-            "rows": said["images"],
+            "rows": rows,
             "seconds": seconds,
             "images_per_second": said["images_per_second"],
             "broadcast": f"{len(events.executors)} x {said['broadcast_bytes']:,}",
@@ -171,6 +183,9 @@ class Rehearsal:
             "s3.endpoint_url": self._proxy.endpoint,
             "s3.region": REGION,
             "s3.path_style": "true",
+            # Three chunks: what is disturbed has stored some and not others.
+            "featurization.images_per_chunk": -(-self._n_images // 3),
+            **self._given,
         }
 
     def _wait_for_images(self, name: str, process: subprocess.Popen[bytes], n: int) -> None:
@@ -179,7 +194,8 @@ class Rehearsal:
                 raise click.ClickException(f"The run ended before it was disturbed: {self._tail(name)}")
             time.sleep(0.1)
 
-    def _compare(self, name: str, output: Path) -> None:
+    def _compare(self, name: str, output: Path) -> int:
+        """Return the rows of features, which are the local run's."""
         expected = pd.read_parquet(self._local / FEATURES).sort_values("path")
         found = pd.read_parquet(output / "Results").sort_values("path")
         if list(found["path"]) != list(expected["path"]) or not np.array_equal(
@@ -197,6 +213,7 @@ class Rehearsal:
         committer = json.loads(success.read_text())["committer"]
         if committer != "magic":
             raise click.ClickException(f"{name}: Results_PCA was committed by {committer!r}")
+        return len(found)
 
     def _tail(self, name: str) -> str:
         log = self._master.log_of(name)
@@ -204,14 +221,33 @@ class Rehearsal:
 
 
 @click.command(help=__doc__)
-@click.option("--images", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
-@click.option("--weights", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True)
+@click.option(
+    "--images",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=PROJECT / "data" / "01_raw" / "Test",
+    help="The folder of the images; by default that of `make images`.",
+)
+@click.option(
+    "--weights",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The Keras weights; by default those that `make run` keeps, or has fetched.",
+)
+@click.option("--weights-digest", help="Only for weights of your own.")
 @click.option("--size", default=1000, show_default=True, help="Images, spread over the folder.")
 @click.option("--share", default=0.02, show_default=True, help="The requests that fail in the last run.")
 @click.option("--short", is_flag=True, help="One run, in which a container is killed and requests fail.")
 @click.option("--work", type=click.Path(path_type=Path), default=PROJECT / "build" / "rehearsal")
 @click.option("--output", type=click.Path(path_type=Path), default=Path("benchmarks/results/rehearsal.json"))
-def main(images: Path, weights: Path, size: int, share: float, short: bool, work: Path, output: Path) -> None:
+def main(
+    images: Path,
+    weights: Path | None,
+    weights_digest: str | None,
+    size: int,
+    share: float,
+    short: bool,
+    work: Path,
+    output: Path,
+) -> None:
     """Run the rehearsal."""
     work = work.absolute()
     shutil.rmtree(work, ignore_errors=True)
@@ -221,11 +257,14 @@ def main(images: Path, weights: Path, size: int, share: float, short: bool, work
     click.echo(f"{n_images:,} images; everything is written to {work}")
     click.echo("A run on this machine, from disk, to compare with ...")
     local = work / "local"
+    weights = weights or _kept_weights()
+    digest = {"weights_digest": weights_digest} if weights_digest else {}
     places = {
         "images_path": sampled,
         "output_path": local,
         "weights_path": weights,
         "models_path": local / "m",
+        **digest,
     }
     kedro_run(places, pipelines="loading,featurization,pca,export")
     click.echo("The package, and what each node makes of it ...")
@@ -244,7 +283,7 @@ def main(images: Path, weights: Path, size: int, share: float, short: bool, work
     master = Master(work, package, variables)
     with s3, FaultyProxy(s3.endpoint, 0.0, _FAULTS) as proxy, cluster:
         s3.upload(sampled, "Test")
-        rehearsal = Rehearsal(work, cluster, s3, proxy, master, n_images, local)
+        rehearsal = Rehearsal(work, cluster, s3, proxy, master, n_images, local, digest)
         if short:
             results = [rehearsal.run("container killed, requests failing", rehearsal.kill_container, share)]
         else:
@@ -254,12 +293,6 @@ def main(images: Path, weights: Path, size: int, share: float, short: bool, work
                 rehearsal.run(f"{share:.0%} of requests failing", share=share),
                 rehearsal.run("node killed", rehearsal.kill_node),
             ]
-        bare = s3.not_encrypted()
-        if bare:
-            raise click.ClickException(
-                f"{len(bare)} objects are not encrypted with the bucket's key: {bare[:3]}"
-            )
-        n_objects = len(list(s3.keys()))
         searched = rehearsal.check_secrets()
     hosts = results[0]["hosts"]
     if isinstance(hosts, dict) and len(hosts) != len(cluster.nodes):
@@ -268,9 +301,16 @@ def main(images: Path, weights: Path, size: int, share: float, short: bool, work
     click.echo(_table(results))
     click.echo(
         f"Each run left what the run on this machine did: features to the last bit, scores within "
-        f"{_TOLERANCE:g}.\nAll {n_objects:,} objects are encrypted with the bucket's key.\n"
+        f"{_TOLERANCE:g}.\nEach object is encrypted with the bucket's key or, where requests failed, with the "
+        f"one that the run named.\n"
         f"The planted credentials are in none of {searched:,} files, logs and objects."
     )
+
+
+def _kept_weights() -> Path:
+    models = PROJECT / "data" / "06_models"
+    WeightsDataset(models={"path": str(models)}).load()
+    return models / WEIGHTS_FILE_NAME
 
 
 def _table(results: list[dict[str, object]]) -> str:

@@ -76,10 +76,10 @@ class S3:
         for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix):
             yield from (entry["Key"] for entry in page.get("Contents", []))
 
-    def not_encrypted(self) -> list[str]:
-        """Return the keys of the objects that are not encrypted with the bucket's key."""
-        heads = ((key, self.client.head_object(Bucket=BUCKET, Key=key)) for key in self.keys())
-        return [key for key, head in heads if head.get("SSEKMSKeyId") != self.key_arn]
+    def encrypted_otherwise(self, prefix: str, key_arn: str) -> list[str]:
+        """Return the keys of the objects under `prefix` that are not encrypted with that key of KMS."""
+        heads = ((key, self.client.head_object(Bucket=BUCKET, Key=key)) for key in self.keys(prefix))
+        return [key for key, head in heads if head.get("SSEKMSKeyId") != key_arn]
 
     def _put(self, path: Path, key: str) -> None:
         self.client.put_object(Bucket=BUCKET, Key=key, Body=path.read_bytes())
@@ -88,7 +88,7 @@ class S3:
         self.client: Any = self._service("s3")
         kms: Any = self._service("kms")
         self._wait()
-        self.key_arn: str = kms.create_key()["KeyMetadata"]["Arn"]
+        self.key_arn, self.other_key_arn = (kms.create_key()["KeyMetadata"]["Arn"] for _ in range(2))
         place = {"LocationConstraint": REGION}
         self.client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration=place)
         encryption = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": self.key_arn}

@@ -47,6 +47,9 @@ def make_bucket(s3: dict[str, Any], region: str | None) -> str:
     given = {"CreateBucketConfiguration": {"LocationConstraint": region}} if region else {}
     fs, _ = open_location(f"s3://{name}")
     fs.call_s3("create_bucket", Bucket=name, **given)
+    # As AWS' all do.
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+    fs.call_s3("put_bucket_encryption", Bucket=name, ServerSideEncryptionConfiguration={"Rules": [rule]})
     return f"s3://{name}"
 
 
