@@ -23,8 +23,8 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.faulty_proxy import FaultyProxy
+from benchmarks.moto_s3 import BUCKET, MotoS3
 from benchmarks.rehearsal.master import Events, Master
-from benchmarks.rehearsal.s3 import BUCKET, REGION, S3
 from benchmarks.rehearsal.spark_home import make_spark_home
 from benchmarks.rehearsal.yarn import YarnCluster
 from benchmarks.runs import FEATURES, PROJECT, kedro_run, sample_images, write_results
@@ -71,7 +71,7 @@ class Rehearsal:
         self,
         work: Path,
         cluster: YarnCluster,
-        s3: S3,
+        s3: MotoS3,
         proxy: FaultyProxy,
         master: Master,
         n_images: int,
@@ -180,9 +180,7 @@ class Rehearsal:
             "images_path": f"s3://{BUCKET}/Test",
             "output_path": f"s3://{BUCKET}/{place}".rstrip("/"),
             "models_path": f"s3://{BUCKET}/Models",
-            "s3.endpoint_url": self._proxy.endpoint,
-            "s3.region": REGION,
-            "s3.path_style": "true",
+            **self._s3.params(self._proxy.endpoint),
             # Three chunks: what is disturbed has stored some and not others.
             "featurization.images_per_chunk": -(-self._n_images // 3),
             **self._given,
@@ -272,14 +270,10 @@ def main(
     spark_home = make_spark_home(
         work / "spark", {"spark.eventLog.enabled": "true", "spark.eventLog.dir": f"file://{work / 'events'}"}
     )
-    s3 = S3(work, ACCESS_KEY, SECRET_KEY)
-    # In place of the instances' role.
-    credentials = {
-        "AWS_SHARED_CREDENTIALS_FILE": str(s3.credentials_file),
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
-    cluster = YarnCluster(work / "yarn", environment=credentials)
-    variables = {"SPARK_HOME": str(spark_home), "HADOOP_CONF_DIR": str(cluster.conf_dir), **credentials}
+    s3 = MotoS3(work, ACCESS_KEY, SECRET_KEY)
+    # A file of credentials in place of the instances' role.
+    cluster = YarnCluster(work / "yarn", environment=s3.variables)
+    variables = {"SPARK_HOME": str(spark_home), "HADOOP_CONF_DIR": str(cluster.conf_dir), **s3.variables}
     master = Master(work, package, variables)
     with s3, FaultyProxy(s3.endpoint, 0.0, _FAULTS) as proxy, cluster:
         s3.upload(sampled, "Test")
@@ -301,7 +295,7 @@ def main(
     click.echo(_table(results))
     click.echo(
         f"Each run left what the run on this machine did: features to the last bit, scores within "
-        f"{_TOLERANCE:g}.\nEach object is encrypted with the bucket's key or, where requests failed, with the "
+        f"{_TOLERANCE:g}.\nEach object is encrypted with the bucket's key or, where requests failed, by the "
         f"one that the run named.\n"
         f"The planted credentials are in none of {searched:,} files, logs and objects."
     )

@@ -33,6 +33,9 @@ def create_session(settings: Mapping[str, Any]) -> SparkSession:
     """
     version = java_version(find_java())
     _set_utf8_locale()
+    # AWS' SDK in pyspark's Hadoop knows the file of credentials by an old name only.
+    if "AWS_SHARED_CREDENTIALS_FILE" in os.environ:
+        os.environ.setdefault("AWS_CREDENTIAL_PROFILES_FILE", os.environ["AWS_SHARED_CREDENTIALS_FILE"])
     os.environ.setdefault("PYSPARK_PYTHON", settings.get("spark.pyspark.python") or sys.executable)
     _end_at_once()
     builder = SparkSession.builder

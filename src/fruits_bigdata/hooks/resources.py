@@ -2,7 +2,6 @@
 
 import atexit
 import logging
-import os
 import signal
 import threading
 from collections.abc import Mapping
@@ -148,9 +147,6 @@ class SparkHooks:
         if not on_s3:
             return create_session(self._settings)
         packages = self._s3a.get("spark.jars.packages")
-        # The SDK of Hadoop 3.3 knows the file of credentials by its own old name only.
-        if "AWS_SHARED_CREDENTIALS_FILE" in os.environ:
-            os.environ.setdefault("AWS_CREDENTIAL_PROFILES_FILE", os.environ["AWS_SHARED_CREDENTIALS_FILE"])
         if packages:
             logger.info("S3 for Spark: %s, fetched once", packages)
         session = create_session({**self._settings, **self._s3a})

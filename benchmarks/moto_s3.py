@@ -1,4 +1,8 @@
-"""The rehearsal's S3: moto's server in a process of its own, with a bucket as infra/storage.yml makes it."""
+"""moto's S3 in a process of its own, with a bucket as infra/storage.yml makes it.
+
+Beside S3Proxy (`benchmarks.s3_server`), which is faster: moto keeps the encryption of each object and knows
+where its buckets lie, as AWS does.
+"""
 
 import subprocess
 import sys
@@ -13,10 +17,10 @@ import boto3
 from benchmarks.processes import free_ports
 
 REGION = "eu-west-3"
-BUCKET = "fruits-rehearsal"
+BUCKET = "fruits-bench"
 
 
-class S3:
+class MotoS3:
     """moto's server and the bucket.
 
     Args:
@@ -34,7 +38,7 @@ class S3:
         self.credentials_file.chmod(0o600)
         self._keys = {"aws_access_key_id": access_key, "aws_secret_access_key": secret_key}
 
-    def __enter__(self) -> "S3":
+    def __enter__(self) -> "MotoS3":
         """Start the server, make the key and the bucket."""
         (port,) = free_ports(1)
         self.endpoint = f"http://127.0.0.1:{port}"
@@ -52,6 +56,19 @@ class S3:
         """End the server, and with it all that it holds."""
         self._process.kill()
         self._process.wait()
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment of its clients, who find the credentials as AWS' default chain does."""
+        return {
+            "AWS_SHARED_CREDENTIALS_FILE": str(self.credentials_file),
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    @staticmethod
+    def params(endpoint: str) -> dict[str, object]:
+        """Return the parameters of a run whose S3 is at `endpoint`: the server's own or a proxy's."""
+        return {"s3.endpoint_url": endpoint, "s3.region": REGION, "s3.path_style": "true"}
 
     def upload(self, folder: Path, prefix: str) -> int:
         """Put every file of `folder` under `prefix`; return their number."""
