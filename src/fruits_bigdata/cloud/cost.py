@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil
 
-from fruits_bigdata.cloud.plans import Plan
+from fruits_bigdata.cloud.plans import Plan, vcpus_of
 from fruits_bigdata.cloud.prices import Price, PriceTable, work_figures
 
 _HOURS_A_MONTH = 730
@@ -73,22 +73,25 @@ def estimate(plan: Plan, n_images: int, prices: PriceTable, throughput: float | 
 
     Args:
         plan: The plan.
-        n_images: At least 1.
+        n_images: Their number.
         prices: Of the region.
         throughput: Images a second of one vCPU of an m5, as measured on a cluster; None takes what is assumed
             for it, a share of the measured figure. Arm's is taken for less by the same shares.
 
     Raises:
-        ValueError: There are no images, or no throughput.
+        ValueError: Fewer images than none, or no throughput.
         UnknownPriceError: prices.yml lacks one of the prices.
     """
-    if n_images < 1:
-        raise ValueError(f"images={n_images}: give a number of images from 1 on")
+    if n_images < 0:
+        raise ValueError(f"images={n_images}: give a number of images")
     if throughput is not None and not throughput > 0:
         raise ValueError(f"throughput={throughput}: give images a second of one vCPU, more than 0")
     time = tuple(_time(plan, n_images, throughput))
     hours = sum(line.value for line in time) / _SECONDS_AN_HOUR
-    machines = _serverless(plan, hours, prices) if plan.family == "serverless" else nodes(plan, hours, prices)
+    if plan.family == "serverless":
+        machines = _serverless(plan, hours, prices)
+    else:
+        machines = nodes(plan.machine, 1 + plan.workers, plan.spot_workers, hours, prices)
     return Estimate(plan, n_images, time, (*machines, *requests(n_images, plan.worker_vcpus, prices)))
 
 
@@ -98,26 +101,37 @@ def cheapest(estimates: Iterator[Estimate] | list[Estimate], seconds: float | No
     return min(in_time, key=lambda one: (one.dollars, one.seconds), default=None)
 
 
-def nodes(plan: Plan, hours: float, prices: PriceTable) -> Iterator[Line]:
-    """Yield what the machines of a cluster cost for so many hours: EC2, EMR's fee, disks, addresses."""
-    machine, n, h = plan.machine, plan.machines, f"{hours:.5f} h"
+def nodes(machine: str, on_demand: int, spot: int, hours: float, prices: PriceTable) -> Iterator[Line]:
+    """Yield what nodes of a cluster cost for so many hours: EC2, EMR's fee, disks, addresses.
+
+    Args:
+        machine: Their instance type.
+        on_demand: So many of them are on demand, the master among them.
+        spot: And so many on Spot.
+        hours: The time.
+        prices: Of the region.
+
+    Raises:
+        ValueError: The instance type's vCPUs are not known.
+        UnknownPriceError: prices.yml lacks one of the prices.
+    """
+    n, h, vcpus = on_demand + spot, f"{hours:.5f} h", vcpus_of(machine)
     ec2, fee = prices[f"ec2 {machine}"], prices[f"emr {machine}"]
     disk, for_vcpu = work_figures()["disk"], work_figures()["disk for each vcpu"]
-    gigabytes = disk.value + for_vcpu.value * plan.vcpus
+    gigabytes = disk.value + for_vcpu.value * vcpus
     gp3, address = prices["ebs gp3"], prices["ipv4"]
-    on_demand = 1 + plan.workers
     yield Line("master and workers", f"{on_demand} x {h} x {_of(ec2)}", on_demand * hours * ec2.value)
-    if plan.spot_workers:
+    if spot:
         off = prices.spot_discount
         yield Line(
             "workers on Spot",
-            f"{plan.spot_workers} x {h} x {_of(ec2)} x (1 - {_of(off)})",
-            plan.spot_workers * hours * ec2.value * (1 - off.value),
+            f"{spot} x {h} x {_of(ec2)} x (1 - {_of(off)})",
+            spot * hours * ec2.value * (1 - off.value),
         )
     yield Line("EMR's fee", f"{n} x {h} x {_of(fee)}", n * hours * fee.value)
     yield Line(
         "disks",
-        f"{n} x {h} x ({_of(disk)} + {plan.vcpus} x {_of(for_vcpu)}) GB x {_of(gp3)} / {_HOURS_A_MONTH} h",
+        f"{n} x {h} x ({_of(disk)} + {vcpus} x {_of(for_vcpu)}) GB x {_of(gp3)} / {_HOURS_A_MONTH} h",
         n * hours * gigabytes * gp3.value / _HOURS_A_MONTH,
     )
     yield Line("public addresses", f"{n} x {h} x {_of(address)}", n * hours * address.value)

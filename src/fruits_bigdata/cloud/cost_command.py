@@ -6,11 +6,9 @@ from datetime import date
 import click
 
 from fruits_bigdata.cloud.cost import Estimate, Line, cheapest, estimate, keeping
-from fruits_bigdata.cloud.plans import DEFAULT_PLAN, MARKETS, plans
+from fruits_bigdata.cloud.plans import DEFAULT_PLAN, DEFAULT_REGION, MARKETS, plans
 from fruits_bigdata.cloud.prices import Price, PriceTable, UnknownPriceError, work_figures
 
-# conf/emr/globals.yml's.
-DEFAULT_REGION = "eu-west-3"
 _NOTES = (
     "Not counted: tax, what leaves the region, logs, and the people. A new account may start few vCPUs.",
     "conf/emr/spark.yml is for 2 workers of 4 vCPU: more, or larger ones, idle without another "

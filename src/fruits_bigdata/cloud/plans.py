@@ -64,6 +64,8 @@ class Plan:
         return f"{self.machine}, 1 {head}, {self.workers} workers{more}"
 
 
+# conf/emr/globals.yml's.
+DEFAULT_REGION = "eu-west-3"
 # What infra/cluster.yml starts if it is told nothing.
 DEFAULT_PLAN = Plan("on demand", "m5.xlarge", 2)
 

@@ -10,6 +10,7 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
 
+from fruits_bigdata.cloud.run_cost import cost_of_run
 from fruits_bigdata.image_folder import ImageFolder
 from fruits_bigdata.linalg.pca import PcaModel
 from fruits_bigdata.linalg.quality import measure_quality
@@ -104,10 +105,11 @@ def build_metrics(
 ) -> dict[str, Any]:
     """Gather the run's figures, as `metrics.schema.json` describes them.
 
-    Counts, reasons, times, speed, what the PCA keeps of images and of classes, what the pictures say.
+    Counts, reasons, times, speed, cost, what the PCA keeps of images and of classes, what the pictures say.
     """
     listed = images.agg(f.count("*").alias("images"), f.countDistinct(LABEL).alias("classes")).first()
     assert listed is not None
+    run = run_statistics.as_dict()
     return {
         "counts": {
             "listed": listed["images"],
@@ -118,7 +120,8 @@ def build_metrics(
         },
         "rejected_by_reason": {kind["kind"]: kind["images"] for kind in rejections},
         "found": dict(comparison),
-        "run": run_statistics.as_dict(),
+        "run": run,
+        "cost": cost_of_run(run["seconds"], featurization_statistics),
         "featurization": dict(featurization_statistics),
         "pca": {**pca_fit, **pca_quality},
         "classes": dict(class_quality),
