@@ -9,6 +9,7 @@ from typing import Any
 
 import botocore.session
 import pytest
+import yaml
 from botocore.parsers import ResponseParserError
 from cfnlint.api import ManualArgs, lint_file
 from cfnlint.decode import cfn_yaml
@@ -143,6 +144,20 @@ def test_nodes_read_and_write_their_own_folders_only() -> None:
         "Read": {"Test/*", "Package/*"},
         "Write": {"Results*", "_lock*", "Models/*", "Logs/*", "jupyter/*"},
     }
+
+
+def test_only_who_carries_out_an_erasure_removes_versions() -> None:
+    eraser = TEMPLATES["roles"]["Resources"]["Eraser"]["Properties"]["PolicyDocument"]["Statement"]
+    removes = [s for s in statements() if "DeleteObjectVersion" in json.dumps(s) and s["Effect"] == "Allow"]
+    (statement,) = removes
+    assert statement in eraser
+    # fruits_bigdata.erasure removes images and what lies in the folders of conf/emr/globals.yml.
+    folders = {resource["Fn::Sub"][0].partition("${Bucket}/")[2] for resource in statement["Resource"]}
+    assert folders == {"Test/*", "Results*"}
+    emr = yaml.safe_load((INFRA.parent / "conf/emr/globals.yml").read_text())
+    assert emr["images_path"].endswith("/Test")
+    assert all(folder.startswith("Results") for folder in emr["folders"].values())
+    assert any("s3:ListBucketVersions" in as_list(s["Action"]) for s in eraser if s["Effect"] == "Allow")
 
 
 def test_everything_is_encrypted() -> None:
