@@ -8,6 +8,7 @@ import pytest
 
 from fruits_bigdata.erasure.request import ErasureError, Request
 from fruits_bigdata.erasure.traces import _CHUNK_BYTES, count_others, find_traces
+from fruits_bigdata.storage import open_location
 
 NAME = 'Café <&"crème">/a\\b, é.jpg'
 
@@ -43,6 +44,22 @@ def test_rows_are_counted_and_every_spelling_is_seen(tmp_path: Path) -> None:
     assert seen == dict.fromkeys(seen, 0) | {"rows.parquet": 2}
     everything = {path.name for path in tmp_path.rglob("*") if path.is_file()}
     assert everything - set(seen) == {"no text.parquet", "nothing.txt", "cut off.npz"}
+
+
+def test_a_bucket_is_searched_as_a_disk_is(bucket: str, tmp_path: Path) -> None:
+    fs, root = open_location(f"{bucket}/Results")
+    pd.DataFrame({"path": [NAME, "b.jpg"]}).to_parquet(tmp_path / "t.parquet")
+    np.savez(tmp_path / "m.npz", paths=json.dumps([NAME]))
+    for name in ("t.parquet", "m.npz"):
+        fs.put_file(str(tmp_path / name), f"{root}/version=1/{name}")
+    fs.pipe_file(f"{root}_PCA/other.txt", NAME.encode())
+    request = Request.of([NAME], [])
+    traces = find_traces([f"{bucket}/Results", f"{bucket}/Results/version=1/m.npz", f"{bucket}/No"], request)
+    assert {(trace.url, trace.rows) for trace in traces} == {
+        (f"{bucket}/Results/version=1/m.npz", 0),
+        (f"{bucket}/Results/version=1/t.parquet", 1),
+    }
+    assert count_others(f"{bucket}/Results/version=1/t.parquet", request) == 1
 
 
 def test_a_prefix_is_seen_and_other_images_are_not(tmp_path: Path) -> None:
