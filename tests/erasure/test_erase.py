@@ -1,7 +1,9 @@
 """An erasure, from images in a bucket that keeps versions to outputs that the test searches by itself."""
 
+import base64
 import json
 import os
+import re
 import zipfile
 from collections.abc import Callable, Iterator
 from io import BytesIO
@@ -104,6 +106,9 @@ def texts(out: Path) -> Iterator[tuple[str, str]]:
         yield path.name, content.decode(errors="replace")
         if path.suffix == ".parquet":
             yield path.name, pd.read_parquet(path).to_csv()
+        if path.suffix == ".html":
+            for packed in re.findall(rb'"([A-Za-z0-9+/]{100,}=*)"', content):
+                yield path.name, base64.b64decode(packed).decode("latin-1")
         if path.suffix == ".npz":
             with np.load(path, allow_pickle=False) as arrays:
                 for name in arrays:
@@ -175,6 +180,7 @@ def test_nothing_is_left_of_what_was_erased(
     assert len(list((out / "06_models/pca_models").iterdir())) == 1
     # Pictures of those that stay carry nothing of their cameras.
     assert CAMERA.encode() in photograph(1, exif=True)
+    assert "explorer.html" in telling(out, "JFIF")
     assert telling(out, CAMERA) == telling(out, "Exif\x00\x00") == telling(out, "eXIf") == set()
 
     with pytest.raises(ErasureError, match=r"^There is nothing of 'Café crème/a face, 1.jpg' in the images"):
