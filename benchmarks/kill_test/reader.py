@@ -104,13 +104,20 @@ def _say(paths: Iterable[str], what: str) -> str | None:
     return f"{len(found)} images {what}, such as {found[0]!r}" if found else None
 
 
+def _missing(error: BaseException | None) -> bool:
+    """Tell whether a file is not there: on S3 the words say no more than its name."""
+    return error is not None and (isinstance(error, FileNotFoundError) or _missing(error.__cause__))
+
+
 def _look(catalog: Any, name: str, expected: Expected) -> tuple[str, str | None]:
     """Return how a look ended ("seen", "nothing yet", "removed", "wrong") and, if wrong, what was wrong."""
     try:
         complaint = expected.complaint(name, catalog.load(name))
     except Exception as error:  # whatever a reader may meet
         said = str(error)
-        if isinstance(error, DatasetError) and any(words in said for words in _NOTHING_YET):
+        if isinstance(error, DatasetError) and (
+            any(words in said for words in _NOTHING_YET) or _missing(error)
+        ):
             return "nothing yet", None
         if any(words in said for words in _REMOVED):
             return "removed", None
