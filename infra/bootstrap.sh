@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Makes a node ready: bootstrap.sh PACKAGE [PREFIX]
+# Makes a node ready: bootstrap.sh PACKAGE [PREFIX [REGION]]
 #
 # PACKAGE is where the package lies, s3://bucket/Package/VERSION or a folder; PREFIX where it is installed, by
-# default /opt/fruits_bigdata. Everything comes out of the package: no node asks the internet for anything.
+# default /opt/fruits_bigdata; REGION that of the bucket, which conf/emr then names. Everything comes out of the package: no node asks the internet for anything.
 set -euo pipefail
 
-package=${1:?usage: bootstrap.sh s3://bucket/Package/VERSION [PREFIX]}
+package=${1:?usage: bootstrap.sh s3://bucket/Package/VERSION [PREFIX [REGION]]}
 prefix=${2:-/opt/fruits_bigdata}
+region=${3:-}
 python=python3.11
 
 # EMR writes down what a node is; elsewhere the caller says so.
@@ -42,6 +43,10 @@ for part in bin project jars; do
     cp -R "$scratch/$part" "$prefix/$part"
 done
 chmod +x "$prefix"/bin/*
+if [ -n "$region" ]; then
+    bucket=${package#s3://}
+    "$prefix/bin/set-bucket" "${bucket%%/*}" "$region"
+fi
 if [ "$FRUITS_ROLE" = master ]; then
     # Where Keras itself keeps what it has downloaded, and the project looks for it.
     mkdir -p "$prefix/keras/models"

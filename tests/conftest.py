@@ -18,6 +18,7 @@ from kedro.framework.startup import bootstrap_project
 from PIL import Image
 from pyspark.sql import SparkSession
 
+from benchmarks.local_aws import LocalAws
 from fruits_bigdata.image_folder import ImageFolder
 from fruits_bigdata.spark_session import create_session
 from fruits_bigdata.storage import configure_s3, open_location
@@ -177,21 +178,17 @@ def s3_endpoint() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def aws_endpoint(s3_endpoint: str) -> Iterator[str]:
+def local_aws() -> Iterator[LocalAws]:
+    """What the server of the tests does with a cluster."""
+    local = LocalAws()
+    with local.taught():
+        yield local
+
+
+@pytest.fixture(scope="session")
+def aws_endpoint(s3_endpoint: str, local_aws: LocalAws) -> str:
     """The same server, with the rest of AWS that moto imitates."""
-    from moto.ec2.models.route_tables import RouteTable
-    from moto.emr.responses import ElasticMapReduceResponse
-
-    def delete(table: RouteTable, account_id: str, region: str) -> None:
-        table.ec2_backend.route_tables.pop(table.id, None)
-
-    with pytest.MonkeyPatch.context() as patch:
-        # moto looks for EMR's region in a host name that a server on loopback does not have, and takes
-        # us-east-1; its other services read it from the signature, which is what is inherited here.
-        patch.delattr(ElasticMapReduceResponse, "get_region_from_url")
-        # Its CloudFormation deletes no route table, and so no network.
-        patch.setattr(RouteTable, "delete", delete, raising=False)
-        yield s3_endpoint
+    return s3_endpoint
 
 
 @pytest.fixture

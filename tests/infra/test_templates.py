@@ -1,7 +1,10 @@
 """What cfn-lint finds in the templates, what it does not look for, and that they deploy on moto's server."""
 
 import json
+import os
 import re
+import shutil
+import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,6 +61,17 @@ def as_list(value: Any) -> list[Any]:
 
 CLUSTER = TEMPLATES["cluster"]["Resources"]["Cluster"]["Properties"]
 PARAMETERS = TEMPLATES["cluster"]["Parameters"]
+BOOTSTRAP = CLUSTER["BootstrapActions"][0]["ScriptBootstrapAction"]
+SPARKS_OWN = {
+    "SPARK_HOME",
+    "HADOOP_CONF_DIR",
+    "PYTHONPATH",
+    "PYSPARK_SUBMIT_ARGS",
+    "PATH",
+    "PWD",
+    "SHLVL",
+    "_",
+}
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
@@ -271,8 +285,54 @@ def test_managed_policies_of_emr_find_their_tag() -> None:
         assert all(tag in one["Tags"] for one in resources(kind))
 
 
-def test_the_cluster_sets_nothing_that_conf_emr_sets() -> None:
-    assert [one["Classification"] for one in CLUSTER["Configurations"]] == ["jupyter-s3-conf"]
+CONFIGURATIONS = {one["Classification"]: one for one in CLUSTER["Configurations"]}
+
+
+def test_the_cluster_sets_of_spark_the_region_only() -> None:
+    assert set(CONFIGURATIONS) == {"spark-defaults", "jupyter-s3-conf", "livy-conf", "livy-env"}
+    assert CONFIGURATIONS["spark-defaults"]["ConfigurationProperties"] == {
+        "spark.hadoop.fs.s3a.endpoint.region": {"Ref": "AWS::Region"}
+    }
+
+
+def test_a_notebook_finds_what_fruits_run_finds(tmp_path: Path) -> None:
+    assert CONFIGURATIONS["livy-conf"]["ConfigurationProperties"]["livy.spark.deploy-mode"] == "client"
+    (export,) = CONFIGURATIONS["livy-env"]["Configurations"]
+    given = export["ConfigurationProperties"]
+    (prefix,) = [argument for argument in BOOTSTRAP["Args"] if isinstance(argument, str)]
+    shutil.copytree(INFRA / "bin", tmp_path / "bin")
+    said = subprocess.run(
+        ["bash", "-c", f". {tmp_path}/bin/environment.sh && env"],
+        env={"PATH": os.environ["PATH"], "SPARK_HOME": "/usr/lib/spark"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    run = dict(line.split("=", 1) for line in said.replace(str(tmp_path), prefix).splitlines())
+    own = {"FRUITS_PROJECT": f"{prefix}/project", "KEDRO_ENV": "emr"}
+    # Livy finds Spark itself.
+    shared = {name: value for name, value in run.items() if name not in SPARKS_OWN}
+    assert given == shared | own
+    assert (
+        yaml.safe_load((INFRA.parent / "conf/emr/spark.yml").read_text())["spark.pyspark.python"]
+        == (given["PYSPARK_PYTHON"])
+    )
+    assert (INFRA / "bin/fruits-run").read_text().count("--env emr") == 1
+
+
+@pytest.mark.parametrize("named", ["fruits-bigdata", "our-own"])
+def test_a_node_names_the_bucket_and_the_region(tmp_path: Path, named: str) -> None:
+    shutil.copytree(INFRA / "bin", tmp_path / "bin")
+    shutil.copytree(INFRA.parent / "conf/emr", tmp_path / "project/conf/emr")
+    conf = tmp_path / "project/conf/emr/globals.yml"
+    conf.write_text(conf.read_text().replace("fruits-bigdata", named))
+    subprocess.run([tmp_path / "bin/set-bucket", "fruits-1-eu-west-1", "eu-west-1"], check=True)
+    found = yaml.safe_load(conf.read_text())
+    bucket = "fruits-1-eu-west-1" if named == "fruits-bigdata" else named
+    assert found["images_path"] == f"s3://{bucket}/Test"
+    assert found["output_path"] == f"s3://{bucket}"
+    assert found["models_path"] == f"s3://{bucket}/Models"
+    assert found["s3"]["region"] == "eu-west-1"
 
 
 def client(service: str, endpoint: str, region: str) -> Any:

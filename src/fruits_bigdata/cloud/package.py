@@ -3,7 +3,7 @@
     package/
       MANIFEST.json               version, architecture, and the SHA-256 of every file
       bootstrap.sh                makes a node ready out of this folder alone
-      bin/                        environment.sh, fruits-run
+      bin/                        environment.sh, fruits-run, set-bucket
       project/                    pyproject.toml and conf/, which `kedro run` needs beside the package
       requirements-worker.txt     with the hash of each wheel
       requirements-master.txt     the same and TensorFlow, which compiles the weights

@@ -96,7 +96,7 @@ def check_residency(
         if endpoint in endpoints:
             _say_once(f"Allowed, wherever it may be: {endpoint} ({endpoints[endpoint]})")
             continue
-        if not _knows(endpoint):
+        if not knows_regions(endpoint):
             raise ResidencyError(
                 f"{name} lies in s3://{bucket} at {endpoint}, which is not AWS: nobody can tell where. Use a "
                 f"bucket of AWS in {allowed}, or add this endpoint with the reason to allowed_endpoints in "
@@ -159,8 +159,8 @@ def _keeps_secrets(endpoint: str) -> bool:
     return urlsplit(endpoint).scheme == "https" or _is_of_this_machine(endpoint)
 
 
-def _knows(endpoint: str) -> bool:
-    """Tell whether an endpoint knows where its buckets lie: AWS, or a server on this machine."""
+def knows_regions(endpoint: str) -> bool:
+    """Tell whether an endpoint knows where things lie: AWS, or a server on this machine."""
     host = urlsplit(endpoint).hostname or ""
     return host.endswith(_AWS_DOMAINS) or _is_of_this_machine(endpoint)
 

@@ -1,0 +1,51 @@
+"""The one cell that a notebook needs on EMR's JupyterHub: Spark's settings, those of conf/emr/spark.yml."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+
+from fruits_bigdata.cloud.package import SPARK_HADOOP_CLOUD
+
+PROJECT = Path(__file__).parents[2]
+# Livy's to say, and the cluster's own (infra/cluster.yml).
+NOT_A_NOTEBOOKS = {
+    "spark.master",
+    "spark.submit.deployMode",
+    "spark.app.name",
+    "spark.hadoop.fs.s3a.endpoint.region",
+    "spark.hadoop.fs.s3a.path.style.access",
+}
+
+
+@pytest.fixture(scope="module")
+def expected() -> str:
+    bootstrap_project(PROJECT)
+    with KedroSession.create(PROJECT, env="emr") as session:
+        settings: dict[str, Any] = session.load_context().config_loader["spark"]
+    texts = {
+        key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in settings.items()
+    }
+    conf = {
+        key: text for key, text in texts.items() if settings[key] is not None and key not in NOT_A_NOTEBOOKS
+    }
+    _, name, version = SPARK_HADOOP_CLOUD.split(":")
+    conf["spark.jars"] = f"local:/opt/fruits_bigdata/jars/{name}-{version}.jar"
+    return f"%%configure -f\n{json.dumps({'conf': dict(sorted(conf.items()))}, indent=1)}"
+
+
+def test_the_runbook_has_the_cell(expected: str) -> None:
+    text = (PROJECT / "docs/emr.md").read_text()
+    (cell,) = re.findall(r"```\n(%%configure -f\n.*?)\n```", text, re.DOTALL)
+    assert cell == expected
+
+
+def test_every_notebook_has_the_cell(expected: str) -> None:
+    for notebook in (PROJECT / "notebooks").glob("*.ipynb"):
+        cells = json.loads(notebook.read_text())["cells"]
+        (cell,) = [one for one in cells if "emr-setup" in one["metadata"].get("tags", [])]
+        assert "".join(cell["source"]).strip() == expected, notebook
