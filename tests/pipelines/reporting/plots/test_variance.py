@@ -19,10 +19,11 @@ def test_it_says_what_was_kept_and_what_more_would_keep(
     np.testing.assert_allclose(lines["all up to this one"].get_ydata(), ratios.cumsum())
     more = lines["with more components"]
     np.testing.assert_array_equal(more.get_xdata(), range(13, 19))
-    assert finding.startswith(f"12 components keep {ratios.sum():.1f} % of the variance of 1,280 features; ")
+    assert finding.startswith(f"12 components keep {ratios.sum():.1f} % of the variance; ")
     said = draw(figure)
     assert said[0].replace("\n", " ") == finding
     assert f"k = 12: {ratios.sum():.1f} %" in said
+    assert "component, of a PCA of 80 images with 1,280 features each" in said
 
 
 def test_the_share_that_is_not_reached_is_named_with_what_it_takes(pca_quality: dict[str, Any]) -> None:
@@ -30,7 +31,7 @@ def test_the_share_that_is_not_reached_is_named_with_what_it_takes(pca_quality: 
     quality = pca_quality | {"explained_variance_ratio": [0.5, 0.35], "components_for": needed}
     assert plot_explained_variance(quality)[1].endswith("; 90 % would take 40")
     quality = pca_quality | {"explained_variance_ratio": [0.995], "components_for": needed}
-    assert plot_explained_variance(quality)[1] == "1 component keeps 99.5 % of the variance of 1,280 features"
+    assert plot_explained_variance(quality)[1] == "1 component keeps 99.5 % of the variance"
 
 
 @pytest.mark.parametrize("k", [1, 2])

@@ -18,6 +18,9 @@ from fruits_bigdata.pipelines.reporting.plots.style import (
     shown,
 )
 
+# Marks that need no colour.
+_RIGHT, _WRONG = "\N{CHECK MARK}", "\N{BALLOT X}"
+
 
 def plot_neighbours(neighbour_examples: Mapping[str, Any], pictures: Mapping[str, NDArray[np.uint8]]) -> Plot:
     """Draw a row for each example: the image and its nearest, with a sign for the right and the wrong label.
@@ -47,7 +50,7 @@ def plot_neighbours(neighbour_examples: Mapping[str, Any], pictures: Mapping[str
         _draw(row[0], example, pictures, GREY, shown(example["label"], 22))
         for axes, near in zip(row[1:], example["neighbours"], strict=False):
             right = near["label"] == example["label"]
-            sign = "same" if right else f"not: {shown(near['label'], 18)}"
+            sign = f"{_RIGHT} same" if right else f"{_WRONG} {shown(near['label'], 18)}"
             _draw(axes, near, pictures, BLUE if right else VERMILION, f"{sign}\n{near['distance']:.1f}")
     wrong = neighbour_examples["chosen_for_errors"]
     chosen = (
@@ -56,7 +59,7 @@ def plot_neighbours(neighbour_examples: Mapping[str, Any], pictures: Mapping[str
         else "No sampled image has a wrong neighbour among its nearest; "
     )
     figure.supxlabel(
-        f"{chosen}left: an image, then its nearest; blue: same label, red: another.\n"
+        f"{chosen}left: an image, then its nearest; {_RIGHT}, blue: same label; {_WRONG}, red: another.\n"
         "Above each: distance of the scores. An empty frame: the image could not be read any more.",
         fontsize=8,
     )

@@ -23,7 +23,7 @@ def plot_explained_variance(pca_quality: Mapping[str, Any]) -> Plot:
     k, total = len(ratios), ratios.sum()
     for_more = next((item for item in pca_quality["components_for"].items() if float(item[0]) > total), None)
     keep = "component keeps" if k == 1 else "components keep"
-    finding = f"{k} {keep} {total:.1f} % of the variance of {pca_quality['n_features']:,} features"
+    finding = f"{k} {keep} {total:.1f} % of the variance"
     if for_more is not None:
         finding += f"; {for_more[0]} % would take {for_more[1]:,}"
     figure = new_figure(9, 5, finding)
@@ -48,7 +48,8 @@ def plot_explained_variance(pca_quality: Mapping[str, Any]) -> Plot:
         color=VERMILION,
         fontweight="bold",
     )
-    axes.set_xlabel(f"component, of a PCA of {count(pca_quality['n_images'], 'image')}")
+    n, d = count(pca_quality["n_images"], "image"), count(pca_quality["n_features"], "feature")
+    axes.set_xlabel(f"component, of a PCA of {n} with {d} each")
     axes.set_ylabel("explained variance (%)")
     axes.set_ylim(0, 105)
     axes.set_xlim(0.3, len(best) + 0.7)
