@@ -84,6 +84,13 @@ def test_few_classes_are_in_order_as_they_are(n: int) -> None:
     np.testing.assert_array_equal(order_by_likeness(np.eye(n)), range(n))
 
 
+def test_what_lies_on_a_line_is_in_its_order() -> None:
+    places = np.random.default_rng(0).permutation(16) / 8
+    order = order_by_likeness(1 - np.abs(places[:, np.newaxis] - places))
+    steps = np.diff(places[order])
+    assert (steps > 0).all() or (steps < 0).all()
+
+
 def test_examples_are_the_worst_and_then_others_with_their_nearest(rows: np.ndarray) -> None:
     model = model_of(rows, LABELS, 10)
     chosen = choose_neighbours(model, n_images=6, n_neighbours=5)

@@ -92,10 +92,15 @@ def test_a_storage_that_hangs_does_not_hold_up_the_report(
     def paths() -> Iterator[str]:
         yield from ("quick", *map(str, range(100)))
 
+    # The storage answers in the end, and the report has not waited for it.
+    answer = threading.Timer(10, over.set)
+    answer.start()
     try:
         found, _ = read_pictures(read, paths(), 64, 0.5)
         assert list(found) == ["quick"]
+        assert not over.is_set()
     finally:
+        answer.cancel()
         over.set()
 
 
