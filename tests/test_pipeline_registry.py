@@ -12,6 +12,10 @@ LAYERS = ["raw", "intermediate", "primary", "feature", "model_input", "models", 
 NODES = register_pipelines()["__default__"].nodes
 
 
+def is_parameter(name: str) -> bool:
+    return name == "parameters" or name.startswith("params:")
+
+
 @pytest.fixture(scope="module")
 def layers() -> dict[str, int]:
     text = (Path(__file__).parents[1] / "conf/base/catalog.yml").read_text()
@@ -24,7 +28,7 @@ def layers() -> dict[str, int]:
 @pytest.mark.parametrize("node", NODES, ids=lambda node: node.name)
 def test_data_never_flows_back_to_an_earlier_layer(node: Node, layers: dict[str, int]) -> None:
     # kedro viz shows no layers at all where they run in a circle.
-    inputs = [layers[name] for name in node.inputs if not name.startswith("params:")]
+    inputs = [layers[name] for name in node.inputs if not is_parameter(name)]
     assert max(inputs) <= min((layers[name] for name in node.outputs), default=len(LAYERS))
 
 
@@ -35,7 +39,7 @@ def test_the_default_is_all_pipelines_and_every_dataset_is_in_the_catalog(layers
     parts = [node.name for name in run for node in pipelines[name].nodes]
     assert sorted(parts) == sorted(node.name for node in NODES)
     datasets = {name for pipeline in pipelines.values() for name in pipeline.datasets()}
-    in_catalog = {name for name in datasets if not name.startswith("params:")}
+    in_catalog = {name for name in datasets if not is_parameter(name)}
     assert in_catalog == set(layers) - {"images_binary"}
 
 

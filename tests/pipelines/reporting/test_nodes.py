@@ -8,6 +8,7 @@ from pyspark.sql.functions import concat, lit
 
 from fruits_bigdata.image_folder import ImageFolder
 from fruits_bigdata.linalg.pca import PcaModel
+from fruits_bigdata.pipelines.pca.nodes import PcaParameters
 from fruits_bigdata.pipelines.reporting import nodes
 from fruits_bigdata.pipelines.reporting.nodes import (
     TooManyRejectedError,
@@ -53,6 +54,7 @@ def test_metrics_count_what_is_current(
         {"images": 80, "weights_digest": "d"},
         {"pca": 60},
         {"points": 60},
+        {"limit": 3, "pca": PcaParameters(n_components=12)},
         statistics,
         "one finding",
         "another",
@@ -75,6 +77,8 @@ def test_metrics_count_what_is_current(
     assert metrics["explorer"] == {"points": 60}
     assert metrics["findings"] == ["one finding", "another"]
     assert metrics["featurization"] == {"images": 80, "weights_digest": "d"}
+    assert metrics["parameters"]["limit"] == 3
+    assert metrics["parameters"]["pca"]["n_components"] == 12
     assert metrics["run"]["parameters"] == {"limit": 3}
     assert metrics["pca"]["explained_variance_ratio_sum"] == pytest.approx(
         sum(metrics["pca"]["explained_variance_ratio"])
