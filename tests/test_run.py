@@ -179,7 +179,7 @@ def test_the_report_shows_what_was_found(
     assert {path.stem for path in folder.glob("*.png")} == plots
     for plot in folder.glob("*.png"):
         with Image.open(plot) as image:
-            assert image.width > 800
+            assert image.width > 700
             assert len(image.convert("RGB").getcolors(10**7)) > 20
             assert not image.getexif()
     explorer = metrics(params)["explorer"]
