@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 
 from fruits_bigdata.linalg.pca import PcaModel
 
@@ -28,12 +29,18 @@ def points(pca_model: PcaModel) -> pd.DataFrame:
 
 @pytest.fixture(scope="session")
 def draw() -> Callable[[Any], list[str]]:
-    """Draw a figure as the catalog does and return every text in it, the title first."""
+    """Draw a figure as the catalog does, with every text inside it, and return the texts, the title first."""
 
     def drawn(figure: Any) -> list[str]:
-        figure.savefig(io.BytesIO(), dpi=50)
-        from matplotlib.text import Text
-
+        figure.savefig(io.BytesIO(), dpi=figure.dpi)
+        room = figure.bbox.padded(2)
+        # Of ticks beyond the axes' ends there are labels, too, which are not drawn.
+        ticks = {
+            label for axes in figure.axes for label in [*axes.get_xticklabels(), *axes.get_yticklabels()]
+        }
+        texts = [text for text in figure.findobj(Text) if text.get_text() and text not in ticks]
+        outside = [text.get_text() for text in texts if not _is_inside(text.get_window_extent(), room)]
+        assert outside == []
         return [figure.get_suptitle(), *(text.get_text() for text in figure.findobj(Text))]
 
     return drawn
@@ -46,3 +53,7 @@ def pixels() -> np.ndarray:
     picture = np.full((64, 64, 3), 255, np.uint8)
     picture[x**2 + y**2 < 25**2] = (200, 30, 30)
     return picture
+
+
+def _is_inside(box: Any, room: Any) -> bool:
+    return bool(room.contains(*box.min) and room.contains(*box.max))

@@ -39,11 +39,12 @@ def plot_components(
     finding += f" of {count(n, 'image')}"
     figure = new_figure(11, 8, finding)
     axes = figure.subplots()
+    size = float(np.clip(6_000 / max(1, len(points)), 12, 40))
     for i, (label, group) in enumerate(by_class.items()):
         axes.scatter(
             group["pc1"],
             group["pc2"],
-            s=12,
+            s=size,
             alpha=0.75,
             linewidths=0,
             label=str(i),

@@ -48,8 +48,9 @@ def plot_class_similarity(class_quality: Mapping[str, Any]) -> Plot:
             colour = "w" if abs(value) > 0.6 else "k"
             axes.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=8, color=colour)
     bar = figure.colorbar(image, ax=axes, shrink=0.6, aspect=30)
-    bar.set_label("cosine between the classes' mean scores (1: same direction, 0: unrelated, -1: opposite)")
+    bar.set_label("cosine of the classes' mean scores")
     bar.outline.set_visible(False)
-    sampled = count(sum(class_quality["images"]), "sampled image")
-    axes.set_xlabel(f"classes of {sampled}, ordered by clustering: those that are alike side by side")
+    axes.set_xlabel(
+        f"classes that are alike side by side; {count(sum(class_quality['images']), 'sampled image')}"
+    )
     return figure, finding
