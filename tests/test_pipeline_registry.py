@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 from kedro.pipeline import Node, Pipeline
+from kedro.pipeline.preview_contract import TextPreview
 
 from fruits_bigdata.pipeline_registry import register_pipelines
 
@@ -58,3 +59,11 @@ def test_a_run_fails_for_its_rejected_images_only_when_all_else_is_done() -> Non
 
 def test_nothing_is_kept_of_a_plan() -> None:
     assert register_pipelines()["plan"].all_outputs() == {"plan"}
+
+
+@pytest.mark.parametrize("node", NODES, ids=lambda node: node.name)
+def test_kedro_viz_says_of_each_node_what_it_does(node: Node) -> None:
+    preview = node.preview()
+    assert isinstance(preview, TextPreview)
+    assert preview.content.endswith(".")
+    assert preview.content in " ".join((node.func.__doc__ or "").split())
