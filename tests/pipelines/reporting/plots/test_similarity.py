@@ -35,7 +35,7 @@ def test_it_names_the_pair_that_is_most_alike_and_every_class(n: int, draw: Draw
     assert said[0].replace("\n", " ") == finding
     assert ("0.88" in said) == (n <= 12)
     # Still readable, and no larger than a screen scrolls.
-    assert max(figure.get_size_inches()) <= 25
+    assert max(figure.get_size_inches()) <= 15
     assert axes.get_yticklabels()[0].get_fontsize() >= 4
 
 

@@ -31,7 +31,7 @@ def plot_class_similarity(class_quality: Mapping[str, Any]) -> Plot:
     finding += f", cosine {similarity[above][most]:.2f}"
     if n < class_quality["classes"]:
         finding += f" (the {n} largest are shown)"
-    side = float(np.clip(0.17 * n + 3.5, 6, 20))
+    side = float(np.clip(0.17 * n + 3.5, 6, 14))
     figure = new_figure(side + 1, side, finding)
     axes = figure.subplots()
     image = axes.imshow(similarity, cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")

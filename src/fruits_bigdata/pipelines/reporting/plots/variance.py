@@ -38,13 +38,11 @@ def plot_explained_variance(pca_quality: Mapping[str, Any]) -> Plot:
         numbers[:k], ratios.cumsum(), color=VERMILION, marker="o", markersize=3, label="all up to this one"
     )
     axes.axvline(k + 0.5, color=GREY, lw=1, ls="--")
-    left = k > len(best) / 2
     axes.annotate(
         f"k = {k}: {total:.1f} %",
         (k, total),
-        (-8 if left else 8, -22),
+        (12, -18),
         textcoords="offset points",
-        ha="right" if left else "left",
         color=VERMILION,
         fontweight="bold",
     )
@@ -55,5 +53,5 @@ def plot_explained_variance(pca_quality: Mapping[str, Any]) -> Plot:
     axes.set_xlim(0.3, len(best) + 0.7)
     axes.xaxis.get_major_locator().set_params(integer=True)
     plain(axes)
-    axes.legend(loc="center right", frameon=False)
+    axes.legend(loc="lower right", frameon=False, bbox_to_anchor=(1, 0.04))
     return figure, finding
