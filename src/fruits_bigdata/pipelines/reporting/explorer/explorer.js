@@ -58,7 +58,7 @@ function project(m, at, s, middle) {
   ];
 }
 
-const radius = () => Math.min(9, Math.max(1.6, 250 / Math.sqrt(n)) * Math.sqrt(Math.max(1, view.zoom)));
+const radius = () => Math.min(6, Math.max(1.6, 250 / Math.sqrt(n)) * Math.sqrt(Math.max(1, view.zoom)));
 
 // WebGL where there is any; else the same on a plain canvas.
 function makePainter() {
@@ -352,6 +352,8 @@ overlay.addEventListener("keydown", (event) => {
   else if (event.key === "-") zoom(0.8, width / 2, height / 2);
 });
 
+const counted = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
+
 function filter() {
   const asked = element("search").value.trim().toLowerCase();
   const found = data.labels.map((name) => name.toLowerCase().includes(asked));
@@ -359,8 +361,8 @@ function filter() {
   let images = 0;
   lit = Uint8Array.from(label, (one) => (on[one] ? (images++, 1) : 0));
   element("status").textContent = images === n
-    ? `${n.toLocaleString("en")} images, ${data.labels.length.toLocaleString("en")} labels`
-    : `${images.toLocaleString("en")} of ${n.toLocaleString("en")} images shown`;
+    ? `${counted(n, "image")}, ${counted(data.labels.length, "label")}`
+    : `${images.toLocaleString("en")} of ${counted(n, "image")} shown`;
   element("all").hidden = !asked && !chosen.size;
   const list = element("labels");
   list.replaceChildren();
