@@ -77,7 +77,7 @@ def test_spark_runs_on_the_wheels_java() -> None:
 
 
 def test_java_starts_beside_nodes_that_multiply_matrices_and_hears_no_ctrl_c() -> None:
-    # A fork in one thread while another is in OpenBLAS may never end. What is registered is called by forks only.
+    # A fork beside a thread in OpenBLAS may never end. What is registered is called by forks only.
     program = (
         "import os\n"
         "forks = []\n"
