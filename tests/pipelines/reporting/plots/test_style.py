@@ -12,7 +12,7 @@ from fruits_bigdata.pipelines.reporting.plots.style import count, new_figure, sh
         ("Apple Red 1", "Apple Red 1"),
         ("a\nb\x1b", "a\ufffdb\ufffd"),
         ("x" * 20 + "y" * 20, "x" * 14 + "\u2026" + "y" * 13),
-        ("", ""),
+        ("", "(no label)"),
     ],
 )
 def test_a_name_is_one_short_line(name: str, on_one_line: str) -> None:

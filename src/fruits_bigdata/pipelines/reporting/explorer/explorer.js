@@ -281,7 +281,7 @@ function hover(px, py) {
 }
 
 function showCard() {
-  element("label").textContent = data.labels[label[hovered]];
+  element("label").textContent = named(label[hovered]);
   element("path").textContent = data.paths[hovered];
   const scores = Array.from(place.subarray(3 * hovered, 3 * hovered + Math.min(3, data.ratios.length)));
   element("scores").textContent =
@@ -352,6 +352,8 @@ overlay.addEventListener("keydown", (event) => {
   else if (event.key === "-") zoom(0.8, width / 2, height / 2);
 });
 
+// An image at the top of the folder has no label.
+const named = (i) => data.labels[i] || "(no label)";
 const counted = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 
 function filter() {
@@ -394,7 +396,7 @@ function entry(i) {
   button.title = data.labels[i];
   button.setAttribute("aria-pressed", chosen.has(i));
   part("swatch", "").style.background = data.colours[i % COLOURS.length];
-  part("name", data.labels[i]);
+  part("name", named(i));
   part("count", counts[i].toLocaleString("en"));
   button.addEventListener("click", () => {
     if (!chosen.delete(i)) chosen.add(i);

@@ -18,6 +18,7 @@ GREY = "#8A8A8A"
 # Of letters of ordinary width.
 _TITLE_CHARACTERS_PER_INCH = 9
 _MAX_NAME = 28
+NO_LABEL = "(no label)"
 
 # A name in a script that the font lacks is shown as boxes, which is no news in a run's log.
 warnings.filterwarnings("ignore", message=r"Glyph \d+ .*missing from", category=UserWarning)
@@ -55,10 +56,11 @@ def nothing_to_show(finding: str, reason: str) -> Plot:
 
 
 def shown(name: str, length: int = _MAX_NAME) -> str:
-    """Return a name on one line, cut in its middle if it is long."""
+    """Return a name on one line, cut in its middle if it is long; images at the top of the folder have none."""
     line = "".join(
         character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in name
     )
+    line = line or NO_LABEL
     if len(line) <= length:
         return line
     return f"{line[: length // 2]}\N{HORIZONTAL ELLIPSIS}{line[-(length - length // 2 - 1) :]}"
