@@ -56,7 +56,7 @@ def nothing_to_show(finding: str, reason: str) -> Plot:
 
 
 def shown(name: str, length: int = _MAX_NAME) -> str:
-    """Return a name on one line, cut in its middle if it is long; images at the top of the folder have none."""
+    """Return a name on one line, cut in its middle if it is long; at the top of the folder there is none."""
     line = "".join(
         character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in name
     )
