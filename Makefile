@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup images run rehearsal test lint types viz lock clean
+.PHONY: help setup images run rehearsal test lint types viz viz-site lock clean
 
 PYTHON ?= python3.11
 VENV := .venv
@@ -50,8 +50,11 @@ lint: $(STAMP) ## ruff
 types: $(STAMP) ## mypy
 	@$(BIN)/mypy
 
-viz: $(STAMP) ## Show the flow in a browser
-	@$(BIN)/kedro viz run
+viz: $(STAMP) ## Show the flow and the report in a browser
+	@params="$$($(BIN)/python -m fruits_bigdata.command_line)" && $(BIN)/kedro viz run $${params:+--params "$$params"}
+
+viz-site: $(STAMP) ## Build the same as a site of plain files in build/, with the pictures of data/
+	@$(BIN)/kedro viz build --include-previews
 
 lock: $(STAMP) ## Resolve the dependencies anew
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \

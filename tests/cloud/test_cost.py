@@ -230,7 +230,7 @@ def test_the_command() -> None:
 def test_the_module_runs_and_asks_nobody() -> None:
     environment = {**os.environ, "AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:9"}
     done = subprocess.run(
-        [sys.executable, "-m", "fruits_bigdata.cloud.cost", "--images", "22688"],
+        [sys.executable, "-m", "fruits_bigdata.cloud.command", "cost", "--images", "22688"],
         cwd=PROJECT,
         env=environment,
         capture_output=True,

@@ -2,7 +2,7 @@
 
 Nothing here was measured on a cluster: prices are those of prices.yml, figures of the work those of work.yml.
 
-    python -m fruits_bigdata.cloud.cost --images 22688
+    fruits-emr cost --images 22688
 """
 
 from collections.abc import Iterator
@@ -230,9 +230,3 @@ def _chunks(n_images: int) -> int:
 
 def _of(figure: Price) -> str:
     return f"{figure.value:g}{figure.mark}"
-
-
-if __name__ == "__main__":
-    from fruits_bigdata.cloud.cost_command import cost
-
-    cost()

@@ -11,8 +11,7 @@ from fruits_bigdata.cloud.prices import Price, PriceTable, UnknownPriceError, wo
 
 _NOTES = (
     "Not counted: tax, what leaves the region, logs, and the people. A new account may start few vCPUs.",
-    "conf/emr/spark.yml is for 2 workers of 4 vCPU: more, or larger ones, idle without another "
-    "spark.executor.instances. infra/ has no template for EMR Serverless.",
+    "infra/ has no template for EMR Serverless.",
 )
 
 

@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any
 
 import pandas as pd
+from pydantic import BaseModel
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
 
@@ -100,6 +101,7 @@ def build_metrics(
     featurization_statistics: Mapping[str, Any],
     export_check: Mapping[str, int],
     explorer_statistics: Mapping[str, Any],
+    parameters: Mapping[str, Any],
     run_statistics: RunStatistics,
     *findings: str,
 ) -> dict[str, Any]:
@@ -120,6 +122,10 @@ def build_metrics(
         },
         "rejected_by_reason": {kind["kind"]: kind["images"] for kind in rejections},
         "found": dict(comparison),
+        "parameters": {
+            name: value.model_dump() if isinstance(value, BaseModel) else value
+            for name, value in parameters.items()
+        },
         "run": run,
         "cost": cost_of_run(run["seconds"], featurization_statistics),
         "featurization": dict(featurization_statistics),

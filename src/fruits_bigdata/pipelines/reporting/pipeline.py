@@ -59,6 +59,7 @@ def create_pipeline() -> Pipeline:
                     "featurization_statistics",
                     "export_check",
                     "explorer_statistics",
+                    "parameters",
                     "run_statistics",
                     "explained_variance_finding",
                     "components_finding",
