@@ -25,14 +25,14 @@ class Price:
         name: What it is the price of.
         value: US dollars before tax, or a share.
         unit: Of what.
-        status: "read" in the source, or "assumed".
+        status: "read" in the source, "measured" by a command of this project, or "assumed".
         source: Where it comes from.
     """
 
     name: str
     value: float
     unit: str
-    status: Literal["read", "assumed"]
+    status: Literal["read", "measured", "assumed"]
     source: str
 
     @property
