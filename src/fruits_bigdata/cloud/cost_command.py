@@ -5,23 +5,14 @@ from datetime import date
 
 import click
 
-from fruits_bigdata.cloud.cost import (
-    DEFAULT_PLAN,
-    MARKETS,
-    Estimate,
-    Line,
-    cheapest,
-    estimate,
-    keeping,
-    plans,
-    work_figures,
-)
-from fruits_bigdata.cloud.prices import Price, PriceTable, UnknownPriceError
+from fruits_bigdata.cloud.cost import Estimate, Line, cheapest, estimate, keeping
+from fruits_bigdata.cloud.plans import DEFAULT_PLAN, MARKETS, plans
+from fruits_bigdata.cloud.prices import Price, PriceTable, UnknownPriceError, work_figures
 
 # conf/emr/globals.yml's.
 DEFAULT_REGION = "eu-west-3"
 _NOTES = (
-    "Not counted: tax, what leaves the region, logs, and the people. Larger plans pass a new account's limits.",
+    "Not counted: tax, what leaves the region, logs, and the people. A new account may start few vCPUs.",
     "conf/emr/spark.yml is for 2 workers of 4 vCPU: more, or larger ones, idle without another "
     "spark.executor.instances. infra/ has no template for EMR Serverless.",
 )
@@ -148,8 +139,8 @@ def _speed(throughput: float | None) -> Iterator[str]:
     speed, thread = work_figures()["images per second"], work_figures()["share of a vcpu m5"]
     yield f"Throughput: {speed.value:g} images a second and vCPU, measured: {speed.source}."
     yield (
-        f"That vCPU was a core of its own. A vCPU of an m5 or of EMR Serverless is one of the two threads of a "
-        f"core, and is taken for {thread.value:g}{thread.mark} of it. Measure it by the first run there, and "
+        f"That vCPU was a core of its own. A vCPU of an m5 or of EMR Serverless is one of a core's two "
+        f"threads, and is taken for {thread.value:g}{thread.mark} of it. Measure it by the first run there, and "
         f"give it as --throughput."
     )
 
