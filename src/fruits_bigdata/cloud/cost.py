@@ -100,7 +100,7 @@ def cheapest(estimates: Iterator[Estimate] | list[Estimate], seconds: float | No
 
 def nodes(plan: Plan, hours: float, prices: PriceTable) -> Iterator[Line]:
     """Yield what the machines of a cluster cost for so many hours: EC2, EMR's fee, disks, addresses."""
-    machine, n, h = plan.machine, plan.machines, f"{hours:.4f} h"
+    machine, n, h = plan.machine, plan.machines, f"{hours:.5f} h"
     ec2, fee = prices[f"ec2 {machine}"], prices[f"emr {machine}"]
     disk, for_vcpu = work_figures()["disk"], work_figures()["disk for each vcpu"]
     gigabytes = disk.value + for_vcpu.value * plan.vcpus
@@ -195,7 +195,7 @@ def _time(plan: Plan, n_images: int, throughput: float | None) -> Iterator[Line]
 
 
 def _serverless(plan: Plan, hours: float, prices: PriceTable) -> Iterator[Line]:
-    n, h = plan.machines, f"{hours:.4f} h"
+    n, h = plan.machines, f"{hours:.5f} h"
     vcpu, memory, size = (
         prices["serverless vcpu"],
         prices["serverless memory"],

@@ -140,7 +140,7 @@ def _speed(throughput: float | None) -> Iterator[str]:
     yield f"Throughput: {speed.value:g} images a second and vCPU, measured: {speed.source}."
     yield (
         f"That vCPU was a core of its own. A vCPU of an m5 or of EMR Serverless is one of a core's two "
-        f"threads, and is taken for {thread.value:g}{thread.mark} of it. Measure it by the first run there, and "
+        f"threads, and is taken for {thread.value:g}{thread.mark} of it. Measure it there, and "
         f"give it as --throughput."
     )
 
@@ -149,7 +149,7 @@ def _arithmetic(one: Estimate) -> Iterator[str]:
     yield ""
     yield f"{one.plan.market}, {one.plan}"
     yield from (_line(line, "s") for line in one.time)
-    yield _line(Line("time", f"{one.seconds / 3600:.4f} h", one.seconds), "s")
+    yield _line(Line("time", f"{one.seconds / 3600:.5f} h", one.seconds), "s")
     yield from (_line(line, "dollars") for line in one.money)
     yield _line(Line("money", "", one.dollars), "dollars")
 
