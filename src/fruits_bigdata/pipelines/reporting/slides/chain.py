@@ -120,9 +120,9 @@ def add_broadcast(deck: Deck, run: Run) -> None:
             "8 fois",
         ),
         (
-            "Modèle emporté par la fonction",
+            "Fonction qui emporte le modèle",
             f"20 tâches x {megabytes(size)} = {megabytes(20 * size)}",
-            "20 fois",
+            "8 fois",
         ),
         ("Première version : poids diffusés, Keras", "une fois par travailleur", "20 fois"),
     ]
