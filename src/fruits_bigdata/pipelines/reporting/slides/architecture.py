@@ -1,16 +1,8 @@
 """Slides: the bricks of a big-data architecture, how they stand together, and the GDPR."""
 
-from fruits_bigdata.pipelines.reporting.slides.layout import (
-    BOTTOM,
-    INSIDE,
-    MARGIN,
-    MUTED,
-    TABLE,
-    TOP,
-    Box,
-    Deck,
-)
+from fruits_bigdata.pipelines.reporting.slides.layout import BOTTOM, INSIDE, MARGIN, TOP, Box, Deck
 from fruits_bigdata.pipelines.reporting.slides.run import Run
+from fruits_bigdata.pipelines.reporting.slides.writing import MUTED, TABLE
 
 
 def add_bricks(deck: Deck, run: Run) -> None:
@@ -18,11 +10,11 @@ def add_bricks(deck: Deck, run: Run) -> None:
     deck.begin(
         "Sept briques, et un outil d'AWS choisi pour chacune",
         """Une architecture Big Data demande sept briques. Le stockage est séparé du calcul : S3 garde les
-        données quand aucun cluster ne tourne, et le cluster EMR n'existe que le temps d'un calcul. Pour chaque
-        brique j'ai comparé des alternatives. Databricks est plus confortable, mais ajoute un éditeur et un prix
-        à l'unité ; EMR Serverless est intéressant pour les exécutions régulières, mais sans JupyterHub sur le
-        cluster, que la mission demande. Hors d'AWS, Azure et Google offrent les mêmes briques : le code ne
-        dépend que de Spark et de S3.""",
+        données quand aucun cluster ne tourne, et le cluster EMR n'existe que le temps d'un calcul. Pour
+        chaque brique j'ai comparé des alternatives. Databricks est plus confortable, mais ajoute un
+        éditeur et un prix à l'unité ; EMR Serverless est intéressant pour les exécutions régulières, mais
+        sans JupyterHub sur le cluster, que la mission demande. Hors d'AWS, Azure et Google offrent les
+        mêmes briques : le code ne dépend que de Spark et de S3.""",
     )
     rows = [
         ("Brique", "Outil retenu", "Alternatives", "Pourquoi ce choix"),
@@ -52,12 +44,13 @@ def add_architecture(deck: Deck, run: Run) -> None:
     """Draw who talks to whom."""
     deck.begin(
         "L'architecture : S3 garde les données, EMR ne vit que le temps du calcul",
-        """Le navigateur ouvre JupyterHub sur le maître, par un tunnel de Systems Manager : aucun port n'est
-        ouvert. Le notebook tourne dans le pilote Spark du maître. Le pilote compile les poids une fois et les
-        diffuse aux deux travailleurs, un exécuteur de quatre cœurs sur chacun. Les travailleurs lisent les
-        images dans S3, sans passer par le pilote, et y écrivent leurs résultats. Tout est dans une région de
-        l'Union européenne. Une stratégie d'inactivité et une heure de fin arrêtent le cluster. Cette
-        architecture est décrite par les modèles CloudFormation ; elle n'a pas été déployée par ses auteurs.""",
+        """Le navigateur ouvre JupyterHub sur le maître, par un tunnel de Systems Manager : aucun port
+        n'est ouvert. Le notebook tourne dans le pilote Spark du maître. Le pilote compile les poids une
+        fois et les diffuse aux deux travailleurs, un exécuteur de quatre cœurs sur chacun. Les
+        travailleurs lisent les images dans S3, sans passer par le pilote, et y écrivent leurs résultats.
+        Tout est dans une région de l'Union européenne. Une stratégie d'inactivité et une heure de fin
+        arrêtent le cluster. Cette architecture est décrite par les modèles CloudFormation ; elle n'a pas
+        été déployée par ses auteurs.""",
     )
     deck.frame(f"Région de l'Union européenne : {run.region}", Box(3.35, TOP, 9.35, 5.2))
     deck.box(["Équipe", "navigateur,", "tunnel SSM"], Box(MARGIN, 2.7, 1.9, 1.3), 16)
@@ -82,7 +75,7 @@ def add_architecture(deck: Deck, run: Run) -> None:
     deck.arrow((6.55, 3.7), (7.55, 4.3))
     deck.arrow((9.85, 2.7), (10.6, 2.9))
     deck.arrow((9.85, 4.3), (10.6, 4.1))
-    deck.text("poids diffusés", Box(6.3, 1.95, 1.3, 0.6), TABLE, MUTED)
+    deck.text("poids diffusés", Box(5.85, 1.95, 1.6, 0.4), TABLE, MUTED)
 
 
 def add_gdpr(deck: Deck, run: Run) -> None:
@@ -90,13 +83,13 @@ def add_gdpr(deck: Deck, run: Run) -> None:
     deck.begin(
         "RGPD : tout reste dans l'Union européenne, et la chaîne le vérifie",
         """Des fruits ne sont pas des personnes, mais une photographie peut en montrer, et ses métadonnées
-        peuvent dire où elle a été prise. La chaîne traite donc les images comme si elles étaient personnelles.
-        Le garde-fou demande à S3 où se trouve chaque compartiment et à la machine où elle est, avant de lire
-        un octet ; hors des régions permises, l'exécution est refusée. Londres et Zurich ne sont pas dans
-        l'Union. Seuls les pixels sont utilisés ; l'EXIF ne sert qu'à redresser l'image. Une image supprimée
-        du dossier disparaît des tables publiées à l'exécution suivante, et du magasin à la compaction. Ce
-        n'est pas un avis juridique : le registre et l'analyse d'impact restent au responsable du
-        traitement.""",
+        peuvent dire où elle a été prise. La chaîne traite donc les images comme si elles étaient
+        personnelles. Le garde-fou demande à S3 où se trouve chaque compartiment et à la machine où elle
+        est, avant de lire un octet ; hors des régions permises, l'exécution est refusée. Londres et
+        Zurich ne sont pas dans l'Union. Seuls les pixels sont utilisés ; l'EXIF ne sert qu'à redresser
+        l'image. Une image supprimée du dossier disparaît des tables publiées à l'exécution suivante, et
+        du magasin à la compaction. Ce n'est pas un avis juridique : le registre et l'analyse d'impact
+        restent au responsable du traitement.""",
     )
     rows = [
         ("Exigence", "Mesure", "Où"),

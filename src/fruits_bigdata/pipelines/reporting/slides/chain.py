@@ -1,6 +1,7 @@
 """Slides: the Spark chain step by step, the broadcast, the featurization and the PCA."""
 
 from fruits_bigdata.pipelines.reporting.slides import measured
+from fruits_bigdata.pipelines.reporting.slides.charts import Bar, bars, line
 from fruits_bigdata.pipelines.reporting.slides.french import (
     count,
     megabytes,
@@ -8,18 +9,9 @@ from fruits_bigdata.pipelines.reporting.slides.french import (
     percent,
     seconds,
 )
-from fruits_bigdata.pipelines.reporting.slides.layout import (
-    BOTTOM,
-    INSIDE,
-    MARGIN,
-    MUTED,
-    TABLE,
-    TOP,
-    Bar,
-    Box,
-    Deck,
-)
+from fruits_bigdata.pipelines.reporting.slides.layout import BOTTOM, INSIDE, MARGIN, TOP, Box, Deck
 from fruits_bigdata.pipelines.reporting.slides.run import Run
+from fruits_bigdata.pipelines.reporting.slides.writing import MUTED, TABLE
 
 
 def add_steps(deck: Deck, run: Run) -> None:
@@ -83,12 +75,12 @@ def add_broadcast(deck: Deck, run: Run) -> None:
     deck.begin(
         f"Diffusion des poids : {megabytes(size)} envoyés une fois à chaque exécuteur",
         f"""Les poids de MobileNetV2 sont lus sur le pilote, dont TensorFlow replie les normalisations et
-        compile le réseau en un seul tampon LiteRT de {megabytes(size)}. sc.broadcast l'envoie une fois à chaque
-        exécuteur, par morceaux de 4 Mo que les exécuteurs se transmettent aussi. Chaque travailleur Python en
-        fait un interpréteur et le garde pour toutes ses tâches. Sans diffusion, la fonction emporterait le
-        modèle : Spark le redonnerait à Python à chaque tâche, et la première version reconstruisait en plus le
-        réseau Keras dans chaque tâche. Le notebook mesure les deux. L'empreinte SHA-256 des tenseurs prouve que ce
-        sont les poids ImageNet de Keras.""",
+        compile le réseau en un seul tampon LiteRT de {megabytes(size)}. sc.broadcast l'envoie une fois à
+        chaque exécuteur, par morceaux de 4 Mo que les exécuteurs se transmettent aussi. Chaque
+        travailleur Python en fait un interpréteur et le garde pour toutes ses tâches. Sans diffusion, la
+        fonction emporterait le modèle : Spark le redonnerait à Python à chaque tâche, et la première
+        version reconstruisait en plus le réseau Keras dans chaque tâche. Le notebook mesure les deux.
+        L'empreinte SHA-256 des tenseurs prouve que ce sont les poids ImageNet de Keras.""",
     )
     deck.box(["Pilote", "poids Keras", "compilés une fois"], Box(MARGIN, 2.5, 2.2, 1.5), 16, strong=True)
     for i in range(2):
@@ -97,10 +89,11 @@ def add_broadcast(deck: Deck, run: Run) -> None:
         deck.arrow((2.8, 3.1 + 0.3 * i), (4.3, top + 0.6))
     deck.text("broadcast", Box(2.75, 2.05, 1.5, 0.4), TABLE, MUTED)
     if done["images"]:
+        memory = max(worker["peak_memory_mb"] for worker in done["workers"])
         said = [
             f"Travailleurs Python : {workers}, interpréteurs créés : {done['interpreters_made']}",
             f"Images traitées : {number(done['images'])} en {seconds(done['seconds'])}",
-            f"Mémoire d'un travailleur : {number(max(w['peak_memory_mb'] for w in done['workers']))} Mo au plus",
+            f"Mémoire d'un travailleur : {number(memory)} Mo au plus",
         ]
     else:
         said = ["Cette exécution : rien de nouveau, donc aucun interpréteur créé"]
@@ -131,19 +124,20 @@ def add_broadcast(deck: Deck, run: Run) -> None:
 
 def add_featurization(deck: Deck, run: Run) -> None:
     """Say how images become features, and how fast."""
-    deck.begin(
-        f"Descripteurs : {number(measured.STEADY.values[1])} images/s sur 2 cœurs, {number(measured.STEADY.values[0])} "
-        f"pour la première version",
-        f"""Une pandas UDF donne des colonnes pandas : il faut le contenu des images dans la table, donc dans
-        Java, et une valeur rendue par ligne. mapInArrow donne des lots Arrow : le travailleur reçoit des
-        chemins, lit lui-même les images avec huit fils pendant que le modèle calcule, et peut rendre un rejet
-        au lieu d'un descripteur. Hors démarrage, entre 500 et 2 000 images, la chaîne fait
-        {number(measured.STEADY.values[1])} images par seconde, contre {number(measured.STEADY.values[2])} pour
-        le même travail sans Spark : Spark ne coûte presque rien. Les descripteurs sont ceux de Keras à 6e-5
-        près. Commande : {measured.STEADY.command}.""",
-    )
     usual, ours, bare = measured.STEADY.values
-    deck.bars(
+    memory = measured.WORKER_MEMORY.values[1]
+    deck.begin(
+        f"Descripteurs : {number(ours)} images/s sur 2 cœurs, {number(usual)} pour la première version",
+        f"""Une pandas UDF donne des colonnes pandas : il faut le contenu des images dans la table, donc
+        dans Java, et une valeur rendue par ligne. mapInArrow donne des lots Arrow : le travailleur reçoit
+        des chemins, lit lui-même les images avec huit fils pendant que le modèle calcule, et peut rendre
+        un rejet au lieu d'un descripteur. Hors démarrage, entre 500 et 2 000 images, la chaîne fait
+        {number(measured.STEADY.values[1])} images par seconde, contre {number(measured.STEADY.values[2])}
+        pour le même travail sans Spark : Spark ne coûte presque rien. Les descripteurs sont ceux de Keras
+        à 6e-5 près. Commande : {measured.STEADY.command}.""",
+    )
+    bars(
+        deck.slide,
         [
             Bar("Première version", usual, number(usual)),
             Bar("Chaîne livrée", ours, number(ours)),
@@ -162,7 +156,7 @@ def add_featurization(deck: Deck, run: Run) -> None:
         [
             "mapInArrow : le travailleur reçoit des chemins, pas des pixels",
             "Lecture en avance : 8 fils lisent et décodent pendant le calcul",
-            f"LiteRT : un interpréteur par cœur, {number(measured.WORKER_MEMORY.values[1])} Mo par travailleur",
+            f"LiteRT : un interpréteur par cœur, {number(memory)} Mo par travailleur",
             "Exactitude : écart à Keras d'au plus 6e-5",
             "pandas UDF : gardée pour comparer, dans le notebook et les bancs d'essai",
         ],
@@ -191,18 +185,19 @@ def add_pca(deck: Deck, run: Run) -> None:
     many = number(measured.DIMENSIONS[0].values[1], 1)
     deck.begin(
         f"ACP : {count(k, 'composante garde', 'composantes gardent')} {percent(kept)} de la variance",
-        f"""L'ACP n'a besoin que de trois sommes : le nombre d'images, la somme des descripteurs et leur matrice
-        de Gram. Chaque partition les calcule, le pilote les additionne et résout un seul problème aux valeurs
-        propres de 1280 par 1280. C'est la solution exacte, égale à pyspark.ml.feature.PCA et à scikit-learn à
-        1e-9 près, et le notebook le montre. Sur 100 000 lignes elle prend {seconds(ours.values[0])} contre
-        {seconds(theirs.values[0])} pour Spark ML ({ours.command}). k vaut 50 dans la mission. Sur les 11 992
-        images réelles, 50 composantes gardent {many} % de la variance et 88 % des dix plus proches voisins ;
-        100 coûtent deux fois plus d'octets pour 4 points de voisins. Avec peu d'images la part gardée est plus
-        haute, ce qui ne dit rien du vrai jeu.""",
+        f"""L'ACP n'a besoin que de trois sommes : le nombre d'images, la somme des descripteurs et leur
+        matrice de Gram. Chaque partition les calcule, le pilote les additionne et résout un seul problème
+        aux valeurs propres de 1280 par 1280. C'est la solution exacte, égale à pyspark.ml.feature.PCA et
+        à scikit-learn à 1e-9 près, et le notebook le montre. Sur 100 000 lignes elle prend
+        {seconds(ours.values[0])} contre {seconds(theirs.values[0])} pour Spark ML ({ours.command}). k
+        vaut 50 dans la mission. Sur les 11 992 images réelles, 50 composantes gardent {many} % de la
+        variance et 88 % des dix plus proches voisins ; 100 coûtent deux fois plus d'octets pour 4 points
+        de voisins. Avec peu d'images la part gardée est plus haute, ce qui ne dit rien du vrai jeu.""",
     )
     ratios = pca["best_explained_variance_ratio"]
     cumulated = [100 * sum(ratios[: i + 1]) for i in range(len(ratios))]
-    deck.line(
+    line(
+        deck.slide,
         cumulated,
         Box(MARGIN, TOP, 6.3, 4.6),
         "Variance expliquée cumulée, en %",

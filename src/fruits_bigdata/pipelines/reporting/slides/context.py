@@ -5,22 +5,21 @@ from itertools import groupby
 from fruits_bigdata.pipelines.reporting.plots.style import shown
 from fruits_bigdata.pipelines.reporting.slides import measured
 from fruits_bigdata.pipelines.reporting.slides.french import count, megabytes, number, percent, seconds
-from fruits_bigdata.pipelines.reporting.slides.layout import (
-    ACCENT,
-    BODY,
-    BOTTOM,
-    INSIDE,
-    MARGIN,
-    MUTED,
-    SMALL,
-    TABLE,
-    TOP,
-    Box,
-    Deck,
-)
+from fruits_bigdata.pipelines.reporting.slides.layout import BOTTOM, INSIDE, MARGIN, TOP, Box, Deck
 from fruits_bigdata.pipelines.reporting.slides.run import Run
+from fruits_bigdata.pipelines.reporting.slides.writing import ACCENT, BODY, MUTED, SMALL, TABLE
 from fruits_bigdata.schemas import LABEL, PATH
 
+# Kinds of rejections, as `vision` and `image_folder` name them.
+_KINDS = {
+    "empty file": "fichier vide",
+    "not a JPEG or PNG image": "ni JPEG ni PNG",
+    "truncated": "tronqué",
+    "damaged": "abîmé",
+    "too large": "trop grand",
+    "vanished": "disparu",
+    "unreadable": "illisible",
+}
 _PICTURES_IN_A_ROW = 5
 _MAX_PICTURES = 15
 
@@ -65,15 +64,17 @@ def add_data(deck: Deck, run: Run) -> None:
         elle devient une ligne de la table des rejets, avec sa raison. À droite, des images de cette
         exécution.""",
     )
-    rejected = run["rejected_by_reason"]
-    reasons = ", ".join(f"{shown(kind)} ({number(n)})" for kind, n in list(rejected.items())[:3])
+    usable, rejected = counts["features"], run["rejected_by_reason"]
+    reasons = ", ".join(
+        f"{_KINDS.get(kind, shown(kind))} ({number(n)})" for kind, n in list(rejected.items())[:3]
+    )
     read = f", {megabytes(done['bytes_read'])} lus" if done["images"] else ""
     deck.bullets(
         [
             "Mission : compléter et améliorer la chaîne de l'alternant, prête à un volume croissant",
             "Sortie : une matrice de composantes principales, en Parquet et en CSV",
             f"Données : {count(counts['listed'], 'image')}, {count(counts['classes'], 'classe')}{read}",
-            f"Utilisables : {number(counts['features'])}, soit {percent(counts['features'] / counts['listed'])}",
+            f"Utilisables : {number(usable)}, soit {percent(usable / counts['listed'])}",
             f"Rejets : {number(counts['rejected'])}" + (f", raisons : {reasons}" if rejected else ", aucun"),
             "Jeu visé : Fruits-360, dossier Test, 22 688 images dans l'énoncé",
             "Contraintes : Union européenne seulement, coût minimal",
@@ -99,12 +100,14 @@ def add_before_and_after(deck: Deck, run: Run) -> None:
     deck.begin(
         f"Avant et après : {factor} fois plus rapide sur 2 000 images, et la chaîne est complète",
         f"""La première version est un notebook : binaryFile, une pandas UDF et Keras, dont le modèle est
-        reconstruit dans chaque tâche. J'en ai écrit une réplique, benchmarks/featurization/usual_notebook.py,
-        et je l'ai mesurée à côté de la chaîne, sur les mêmes 2 000 images réelles et la même machine : {seconds(usual.values[0])} contre
-        {seconds(ours.values[0])}, démarrage de Python, Java et Spark compris. Sur 500 images le rapport est
-        {number(measured.OURS_500.values[2], 1)}, sur 11 992 il est {number(measured.OURS_ALL.values[2], 1)} :
-        la reconstruction du modèle pèse moins quand il y a plus d'images. Commande :
-        {ours.command}. La PCA, l'incrémental, les rejets et le contrôle des résultats n'existaient pas.""",
+        reconstruit dans chaque tâche. J'en ai écrit une réplique,
+        benchmarks/featurization/usual_notebook.py, et je l'ai mesurée à côté de la chaîne, sur les mêmes
+        2 000 images réelles et la même machine : {seconds(usual.values[0])} contre
+        {seconds(ours.values[0])}, démarrage de Python, Java et Spark compris. Sur 500 images le rapport
+        est {number(measured.OURS_500.values[2], 1)}, sur 11 992 il est
+        {number(measured.OURS_ALL.values[2], 1)} : la reconstruction du modèle pèse moins quand il y a
+        plus d'images. Commande : {ours.command}. La PCA, l'incrémental, les rejets et le contrôle des
+        résultats n'existaient pas.""",
     )
     all_usual, all_ours = measured.USUAL_ALL.values, measured.OURS_ALL.values
     rows = [
@@ -128,7 +131,8 @@ def add_before_and_after(deck: Deck, run: Run) -> None:
     ]
     end = deck.table(rows, Box(MARGIN, TOP, INSIDE, 4.6), (2.3, 4.9, 4.933), 16)
     deck.text(
-        f"2 cœurs, démarrage compris, médianes de trois tours ; {ours.command} (docs/performance.md). {run.speed}",
+        f"2 cœurs, démarrage compris, médianes de trois tours ; {ours.command} (docs/performance.md). "
+        f"{run.speed}",
         Box(MARGIN, end + 0.08, INSIDE, 0.6),
         TABLE,
         MUTED,

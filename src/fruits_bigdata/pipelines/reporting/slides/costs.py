@@ -6,17 +6,9 @@ from fruits_bigdata.cloud.cost import cheapest, estimate, keeping, nodes
 from fruits_bigdata.cloud.plans import DEFAULT_PLAN, MARKETS, plans
 from fruits_bigdata.cloud.prices import PriceTable, UnknownPriceError
 from fruits_bigdata.pipelines.reporting.slides.french import number, seconds
-from fruits_bigdata.pipelines.reporting.slides.layout import (
-    BOTTOM,
-    INSIDE,
-    MARGIN,
-    MUTED,
-    TABLE,
-    TOP,
-    Box,
-    Deck,
-)
+from fruits_bigdata.pipelines.reporting.slides.layout import BOTTOM, INSIDE, MARGIN, TOP, Box, Deck
 from fruits_bigdata.pipelines.reporting.slides.run import Run
+from fruits_bigdata.pipelines.reporting.slides.writing import MUTED, TABLE
 
 # The data set of the mission, and what it may grow to.
 MISSION_IMAGES, MANY_IMAGES = 22_688, 1_000_000
@@ -38,12 +30,13 @@ def add_costs(deck: Deck, run: Run) -> None:
     deck.begin(
         f"Coûts : environ {number(mission.dollars, 2)} $ pour {number(MISSION_IMAGES)} images, estimés",
         f"""Rien n'a été facturé : ce sont des estimations, ligne à ligne, par python -m
-        fruits_bigdata.cloud.cost --images {MISSION_IMAGES} --region {prices.region}. Le cluster par défaut, un
-        maître et deux travailleurs m5.xlarge, coûte environ {number(hour, 2)} dollar par heure, disques et
-        adresses compris. Plusieurs prix sont supposés, et l'on suppose qu'un vCPU d'AWS fait la moitié du travail
-        d'un cœur de la machine mesurée. Pour {number(MISSION_IMAGES)} images, l'essentiel est le démarrage. Hors
-        cluster, il reste le stockage et une clé, environ {number(month, 2)} dollar par mois. Le vrai risque est un
-        cluster oublié : trois mécanismes l'arrêtent ou préviennent.""",
+        fruits_bigdata.cloud.cost --images {MISSION_IMAGES} --region {prices.region}. Le cluster par
+        défaut, un maître et deux travailleurs m5.xlarge, coûte environ {number(hour, 2)} dollar par
+        heure, disques et adresses compris. Plusieurs prix sont supposés, et l'on suppose qu'un vCPU d'AWS
+        fait la moitié du travail d'un cœur de la machine mesurée. Pour {number(MISSION_IMAGES)} images,
+        l'essentiel est le démarrage. Hors cluster, il reste le stockage et une clé, environ
+        {number(month, 2)} dollar par mois. Le vrai risque est un cluster oublié : trois mécanismes
+        l'arrêtent ou préviennent.""",
     )
     rows = [("Pour la mission, et pour un million", "Machines", "Durée", "Coût", "Par million")]
     for n_images in (MISSION_IMAGES, MANY_IMAGES):
@@ -56,7 +49,7 @@ def add_costs(deck: Deck, run: Run) -> None:
         rows += [
             (
                 f"{number(n_images)} images, {name}",
-                f"1 + {one.plan.workers + one.plan.spot_workers} x {one.plan.machine.replace(' with ', ', ')}",
+                f"1 + {one.plan.machines - 1} x {one.plan.machine.replace(' with ', ', ')}",
                 seconds(one.seconds),
                 f"{number(one.dollars, 2)} $",
                 f"{number(one.dollars_per_million, 2)} $",
@@ -68,7 +61,7 @@ def add_costs(deck: Deck, run: Run) -> None:
         [
             f"Une heure de cluster par défaut : {number(hour, 2)} $, disques et adresses compris",
             "Arrêt : après 30 minutes d'inactivité, et à une heure fixée d'avance quoi qu'il arrive",
-            f"Sans cluster : {number(month, 2)} $ par mois de stockage et de clé ; ni NAT ni machine qui dorme",
+            f"Sans cluster : {number(month, 2)} $ par mois de stockage et de clé, rien d'autre",
             "Alerte : un budget de 10 $ par mois, un courriel à 50 % et à 100 %",
         ],
         Box(MARGIN, end + 0.15, INSIDE, BOTTOM - end - 0.6),
@@ -76,9 +69,8 @@ def add_costs(deck: Deck, run: Run) -> None:
     )
     old = prices.warning(date.today())
     deck.text(
-        f"Estimation, rien de facturé ; prix de {whose} du {prices.dated:%d/%m/%Y}, en partie supposés, hors taxes"
-        + (", à relire" if old else "")
-        + ".",
+        f"Estimation, rien de facturé ; prix de {whose} du {prices.dated:%d/%m/%Y}, en partie supposés, "
+        "hors taxes" + (", à relire" if old else "") + ".",
         Box(MARGIN, 6.5, INSIDE, 0.4),
         TABLE,
         MUTED,

@@ -2,16 +2,9 @@
 
 from fruits_bigdata.pipelines.reporting.slides import measured
 from fruits_bigdata.pipelines.reporting.slides.french import number, seconds
-from fruits_bigdata.pipelines.reporting.slides.layout import (
-    INSIDE,
-    MARGIN,
-    MUTED,
-    TABLE,
-    TOP,
-    Box,
-    Deck,
-)
+from fruits_bigdata.pipelines.reporting.slides.layout import INSIDE, MARGIN, TOP, Box, Deck
 from fruits_bigdata.pipelines.reporting.slides.run import Run
+from fruits_bigdata.pipelines.reporting.slides.writing import MUTED, TABLE
 
 _STAGES = {
     "loading": "liste",
@@ -29,13 +22,13 @@ def add_critical_operations(deck: Deck, run: Run) -> None:
     new = measured.GROWTH_NEW.values
     deck.begin(
         "Passage à l'échelle : sept opérations critiques, chacune avec sa mesure",
-        f"""Pour chaque opération, j'ai cherché ce qui grandit avec les données et ce qui casse en premier. Les
-        mesures viennent d'une machine à 2 cœurs et sont rejouables par les commandes de docs/performance.md.
-        Deux millions de lignes ont été simulées sans pixels : la mémoire du pilote ne grandit pas. Après
-        {measured.KILLED.values[1]} arrêts brutaux de {measured.KILLED.values[0]} exécutions, chaque résultat est
-        égal à celui d'une exécution sans arrêt. Ce qui ne passerait pas à cent millions d'images, c'est d'écrire
-        tout le CSV chaque jour : il faudrait alors s'en passer. Sur un cluster, ces mesures restent à
-        faire.""",
+        f"""Pour chaque opération, j'ai cherché ce qui grandit avec les données et ce qui casse en
+        premier. Les mesures viennent d'une machine à 2 cœurs et sont rejouables par les commandes de
+        docs/performance.md. Deux millions de lignes ont été simulées sans pixels : la mémoire du pilote
+        ne grandit pas. Après {measured.KILLED.values[1]} arrêts brutaux de {measured.KILLED.values[0]}
+        exécutions, chaque résultat est égal à celui d'une exécution sans arrêt. Ce qui ne passerait pas à
+        cent millions d'images, c'est d'écrire tout le CSV chaque jour : il faudrait alors s'en passer.
+        Sur un cluster, ces mesures restent à faire.""",
     )
     rows = [
         ("Opération", "Ce qui grandit", "Réponse", "Mesure (2 cœurs)"),
@@ -87,8 +80,8 @@ def add_critical_operations(deck: Deck, run: Run) -> None:
     deck.text(
         [
             _times(run),
-            "docs/performance.md, pca.md, guarantees.md : benchmarks.scale, .featurization.s3, .pca, .growth, "
-            ".kill_test",
+            "docs/performance.md, pca.md, guarantees.md : benchmarks.scale, .featurization.s3, .pca, "
+            ".growth, .kill_test",
         ],
         Box(MARGIN, end + 0.08, INSIDE, 0.6),
         TABLE,
@@ -108,11 +101,12 @@ def add_demonstration(deck: Deck, run: Run) -> None:
     """Plan the demonstration."""
     deck.begin(
         "Démonstration : dix minutes, en local d'abord, puis sur EMR",
-        """La démonstration locale marche sans compte AWS et montre tout ce qui est promis : la même commande, le
-        même code. La partie EMR suit la même trame : les piles CloudFormation, le paquet déposé dans S3,
-        l'exécution, le notebook, la suppression. Elle est préparée, et n'a pas encore été jouée sur AWS. Si le
-        cluster n'est pas disponible le jour venu, je montre le notebook enregistré avec ses sorties. On termine
-        en supprimant la pile du cluster, devant le jury : c'est la garantie que rien ne continue à coûter.""",
+        """La démonstration locale marche sans compte AWS et montre tout ce qui est promis : la même
+        commande, le même code. La partie EMR suit la même trame : les piles CloudFormation, le paquet
+        déposé dans S3, l'exécution, le notebook, la suppression. Elle est préparée, et n'a pas encore été
+        jouée sur AWS. Si le cluster n'est pas disponible le jour venu, je montre le notebook enregistré
+        avec ses sorties. On termine en supprimant la pile du cluster, devant le jury : c'est la garantie
+        que rien ne continue à coûter.""",
     )
     rows = [
         ("Temps", "Geste", "Ce qu'on voit"),
@@ -120,7 +114,7 @@ def add_demonstration(deck: Deck, run: Run) -> None:
         ("1 - 2 min", "make run, encore", "rien à refaire : l'incrémental"),
         ("2 - 4 min", "kedro viz, puis explorer.html", "le graphe des tables ; les images sur le plan"),
         ("4 - 6 min", "notebooks/fruits_emr.ipynb", "binaryFile, diffusion, ACP égale à Spark ML"),
-        ("6 - 7 min", "kedro run --env emr, région us-east-1", "le refus du garde-fou RGPD"),
+        ("6 - 7 min", "kedro run --env emr --params s3.region=us-east-1", "le refus du garde-fou RGPD"),
         ("7 - 9 min", "pile EMR, fruits-run, JupyterHub", "le même code sur le cluster, sorties dans S3"),
         ("9 - 10 min", "suppression de la pile", "plus de cluster, plus de coût"),
     ]
@@ -128,7 +122,7 @@ def add_demonstration(deck: Deck, run: Run) -> None:
     state = (
         "Exécution présente : environnement emr."
         if run.on_cluster
-        else "Joué en local ; la partie EMR ne l'a pas été."
+        else "Les gestes locaux ont été joués ; la partie EMR ne l'a jamais été."
     )
     deck.text(state, Box(MARGIN, end + 0.08, INSIDE, 0.4), TABLE, MUTED)
 
@@ -137,11 +131,11 @@ def add_limits(deck: Deck, run: Run) -> None:
     """Say what was not shown, and what comes next."""
     deck.begin(
         "Limites et suite : ce qui n'est pas encore démontré",
-        f"""Je préfère dire ce qui n'est pas démontré. {run.on_aws} Les modèles CloudFormation sont vérifiés et
-        déployés sur un AWS imité, le paquet est installé et la chaîne est exécutée sur un vrai YARN local, mais ni
-        EMR, ni IAM, ni le réseau ne l'ont été. Les prix sont en partie supposés. Les images de Fruits-360 sont
-        trop faciles pour juger la reconnaissance. La première étape est donc une exécution d'une heure sur un
-        petit cluster, qui remplacera les hypothèses par des mesures.""",
+        f"""Je préfère dire ce qui n'est pas démontré. {run.on_aws} Les modèles CloudFormation sont
+        vérifiés, et déployés sur un AWS imité ; ni le vrai EMR, ni le vrai IAM, ni le réseau n'ont été
+        essayés. Les prix sont en partie supposés. Les images de Fruits-360 sont trop faciles pour juger
+        la reconnaissance. La première étape est donc une exécution d'une heure sur un petit cluster, qui
+        remplacera les hypothèses par des mesures.""",
     )
     deck.text("Limites", Box(MARGIN, TOP, 5.8, 0.5), 22, MUTED, bold=True)
     deck.bullets(

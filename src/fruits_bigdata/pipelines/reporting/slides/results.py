@@ -6,19 +6,9 @@ from typing import Any
 from fruits_bigdata.pipelines.reporting.plots.components import plot_components
 from fruits_bigdata.pipelines.reporting.plots.style import shown
 from fruits_bigdata.pipelines.reporting.slides.french import count, number, percent
-from fruits_bigdata.pipelines.reporting.slides.layout import (
-    ACCENT,
-    BOTTOM,
-    INSIDE,
-    MARGIN,
-    MUTED,
-    SMALL,
-    TOP,
-    WARN,
-    Box,
-    Deck,
-)
+from fruits_bigdata.pipelines.reporting.slides.layout import BOTTOM, INSIDE, MARGIN, TOP, Box, Deck
 from fruits_bigdata.pipelines.reporting.slides.run import Run
+from fruits_bigdata.pipelines.reporting.slides.writing import ACCENT, MUTED, SMALL, WARN
 
 _MAX_EXAMPLES, _MAX_NEIGHBOURS = 4, 5
 
@@ -30,20 +20,21 @@ def add_plane(deck: Deck, run: Run) -> None:
     two = percent(sum(ratios[:2]))
     deck.begin(
         f"Résultats : deux composantes montrent {two} de la variance",
-        f"""Chaque point est une image, sa couleur est sa classe. Les deux premiers axes ne montrent que {two} de la
-        variance : des classes qui se recouvrent ici peuvent être séparées par les axes suivants. La page
-        explorer.html du rapport permet de survoler chaque point. Les images qui se ressemblent, par couleur et
-        par forme, sont proches, sans qu'aucune étiquette n'ait servi. Dans cette exécution :
-        {run.counts}.""",
+        f"""Chaque point est une image, sa couleur est sa classe. Les deux premiers axes ne montrent que
+        {two} de la variance : des classes qui se recouvrent ici peuvent être séparées par les axes
+        suivants. La page explorer.html du rapport permet de survoler chaque point. Les images qui se
+        ressemblent, par couleur et par forme, sont proches, sans qu'aucune étiquette n'ait servi. Dans
+        cette exécution : {run.counts}.""",
     )
     deck.picture(_plane(run), Box(MARGIN, TOP - 0.05, 8.3, BOTTOM - TOP + 0.05))
+    components = count(pca["n_components"], "composante")
     accuracy = pca["nearest_label_accuracy"]["scores"]
     closest = pca["closest_classes"][:3]
     pairs = [" et ".join(shown(label, 18) for label in pair["classes"]) for pair in closest]
     deck.bullets(
         [
             f"Images : {number(counts['features'])}, {count(counts['classes'], 'classe')}",
-            f"Variance perdue : {percent(pca['reconstruction_error'])} par {count(pca['n_components'], 'composante')}",
+            f"Variance perdue : {percent(pca['reconstruction_error'])} par {components}",
             *(
                 [f"Plus proche image de même classe : {percent(accuracy)} des cas"]
                 if accuracy is not None and counts["classes"] > 1
@@ -73,8 +64,9 @@ def add_neighbours(deck: Deck, run: Run) -> None:
     if not examples or accuracy is None:
         deck.begin(
             "Résultats : pas assez d'images pour comparer des voisines",
-            """Il faut au moins deux images d'une même classe pour juger des voisines. Cette exécution n'en a pas
-            assez ; les autres résultats restent valables.""",
+            """Il faut au moins deux images d'une même classe pour juger des voisines. Cette exécution
+            n'en a pas assez, par exemple parce que chaque dossier n'a qu'une image ; les autres résultats restent
+            valables.""",
         )
         deck.text(
             "Aucune des images échantillonnées n'a de voisine de sa classe.",
@@ -89,11 +81,12 @@ def add_neighbours(deck: Deck, run: Run) -> None:
         title = "Résultats : les images les plus proches, dans une seule classe"
     deck.begin(
         title,
-        f"""Pour chaque image de l'échantillon ({count(found["sampled"], "image")}), on cherche les images dont les
-        scores sont les plus proches. Les premières lignes sont choisies parce qu'elles se trompent le plus ; le
-        cadre bleu dit même classe, le rouge une autre. Ce taux élevé prouve peu : Fruits-360 montre le même fruit
-        tournant sur son axe, donc des images presque identiques. Il montre que l'ACP ne détruit pas l'information,
-        pas qu'un classifieur serait aussi bon sur de nouvelles photographies.""",
+        f"""Pour chaque image de l'échantillon ({count(found["sampled"], "image")}), on cherche les images
+        dont les scores sont les plus proches. Les premières lignes sont choisies parce qu'elles se
+        trompent le plus ; le cadre bleu dit même classe, le rouge une autre. Ce taux élevé prouve peu :
+        Fruits-360 montre le même fruit tournant sur son axe, donc des images presque identiques. Il
+        montre que l'ACP ne détruit pas l'information, pas qu'un classifieur serait aussi bon sur de
+        nouvelles photographies.""",
     )
     height = (BOTTOM - TOP) / _MAX_EXAMPLES
     side = height - 0.42
@@ -107,7 +100,7 @@ def add_neighbours(deck: Deck, run: Run) -> None:
             _show(deck, run, near, box, ACCENT if same else WARN, said)
     wrong = min(found["chosen_for_errors"], len(examples))
     if wrong == 0:
-        choice = "Aucune erreur dans l'échantillon : exemples pris au hasard"
+        choice = "Choix : aucune erreur dans l'échantillon, donc des exemples ordinaires"
     elif wrong == len(examples):
         choice = "Ces lignes ont été choisies parce qu'elles se trompent le plus"
     else:

@@ -82,5 +82,5 @@ class Run:
             )
         return (
             "Rien n'a encore été exécuté sur AWS : ni cluster, ni compartiment S3, ni facture. "
-            "Tous les chiffres viennent d'une machine locale à 2 cœurs."
+            "Les mesures citées viennent d'une machine locale à 2 cœurs."
         )
