@@ -65,8 +65,8 @@ def add_neighbours(deck: Deck, run: Run) -> None:
         deck.begin(
             "Résultats : pas assez d'images pour comparer des voisines",
             """Il faut au moins deux images d'une même classe pour juger des voisines. Cette exécution
-            n'en a pas assez, par exemple parce que chaque dossier n'a qu'une image ; les autres résultats restent
-            valables.""",
+            n'en a pas assez, par exemple parce que chaque dossier n'a qu'une image ; les autres
+            résultats restent valables.""",
         )
         deck.text(
             "Aucune des images échantillonnées n'a de voisine de sa classe.",
