@@ -1,10 +1,14 @@
 """Slides: what the components show of this run's images."""
 
 import io
+from collections.abc import Mapping
 from typing import Any
+
+import pandas as pd
 
 from fruits_bigdata.pipelines.reporting.plots.components import plot_components
 from fruits_bigdata.pipelines.reporting.plots.style import shown
+from fruits_bigdata.pipelines.reporting.samples import Pictures
 from fruits_bigdata.pipelines.reporting.slides.french import count, number, percent
 from fruits_bigdata.pipelines.reporting.slides.layout import BOTTOM, INSIDE, MARGIN, TOP, Box, Deck
 from fruits_bigdata.pipelines.reporting.slides.run import Run
@@ -26,7 +30,9 @@ def add_plane(deck: Deck, run: Run) -> None:
         ressemblent, par couleur et par forme, sont proches, sans qu'aucune étiquette n'ait servi. Dans
         cette exécution : {run.counts}.""",
     )
-    deck.picture(_plane(run), Box(MARGIN, TOP - 0.05, 8.3, BOTTOM - TOP + 0.05))
+    file = io.BytesIO()
+    draw_plane(run.points, pca, run.thumbnails).savefig(file, format="png", dpi=130)
+    deck.picture(file.getvalue(), Box(MARGIN, TOP - 0.05, 8.3, BOTTOM - TOP + 0.05))
     components = count(pca["n_components"], "composante")
     accuracy = pca["nearest_label_accuracy"]["scores"]
     closest = pca["closest_classes"][:3]
@@ -130,13 +136,13 @@ def _show(deck: Deck, run: Run, image: Any, box: Box, colour: str, said: str) ->
     deck.text(said, place, SMALL, colour)
 
 
-def _plane(run: Run) -> bytes:
-    """Draw the report's plane with French words."""
-    figure, _ = plot_components(run.points, run["pca"], run.thumbnails)
+def draw_plane(points: pd.DataFrame, pca_quality: Mapping[str, Any], pictures: Pictures) -> Any:
+    """Draw the report's plane of the first two components with French words: a matplotlib Figure."""
+    figure, _ = plot_components(points, pca_quality, pictures)
     figure.set_size_inches(9.4, 6)
     figure.suptitle("")
     (axes,) = figure.axes
-    ratios = [*run["pca"]["explained_variance_ratio"], 0.0]
+    ratios = [*pca_quality["explained_variance_ratio"], 0.0]
     axes.set_title("", loc="left")
     axes.set_xlabel(f"Composante 1 ({percent(ratios[0])} de la variance)", fontsize=15)
     axes.set_ylabel(f"Composante 2 ({percent(ratios[1])})" if len(ratios) > 2 else "", fontsize=15)
@@ -144,6 +150,4 @@ def _plane(run: Run) -> bytes:
     for legend in figure.legends:
         for text in legend.get_texts():
             text.set_fontsize(13)
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=130)
-    return file.getvalue()
+    return figure
