@@ -46,7 +46,10 @@ def execute(folder: Path, environment: Mapping[str, str]) -> Any:
         record_timing=False,
     )
     kept = dict(notebook.metadata)
-    client.execute(env={**os.environ, "FRUITS_PROJECT": str(PROJECT), **environment})
+    # The kernel runs elsewhere and still finds this clone.
+    python_path = os.pathsep.join(filter(None, [str(PROJECT / "src"), os.environ.get("PYTHONPATH")]))
+    own = {"FRUITS_PROJECT": str(PROJECT), "PYTHONPATH": python_path}
+    client.execute(env={**os.environ, **own, **environment})
     notebook.metadata = nbformat.from_dict(kept)
     for cell in notebook.cells:
         if "outputs" in cell:
