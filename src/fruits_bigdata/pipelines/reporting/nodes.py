@@ -150,7 +150,7 @@ def check_rejected_share(
     featurization_statistics: Mapping[str, Any],
     max_rejected_share: float,
     metrics: Mapping[str, Any],
-    stages_finding: str = "",
+    *findings: str,
 ) -> None:
     """Fail the run if too many of its images were rejected.
 
@@ -158,7 +158,7 @@ def check_rejected_share(
         featurization_statistics: What the run's featurization did.
         max_rejected_share: The share of the run's images, from 0 to 1, that may be rejected.
         metrics: The report, which is written first.
-        stages_finding: Of the picture that is drawn last.
+        findings: Of what is made last.
 
     Raises:
         ValueError: `max_rejected_share` is no share.
