@@ -24,13 +24,14 @@ def add_costs(deck: Deck, run: Run) -> None:
     except UnknownPriceError:
         prices = PriceTable.load(_OTHER_REGION)
         whose = f"{_OTHER_REGION}, faute de ceux de {run.region}"
-    hour = sum(line.value for line in nodes(DEFAULT_PLAN, 1.0, prices))
+    started = nodes(DEFAULT_PLAN.machine, DEFAULT_PLAN.machines, 0, 1.0, prices)
+    hour = sum(line.value for line in started)
     month = sum(line.value for line in keeping(MISSION_IMAGES, prices))
     mission = estimate(DEFAULT_PLAN, MISSION_IMAGES, prices)
     deck.begin(
         f"Coûts : environ {number(mission.dollars, 2)} $ pour {number(MISSION_IMAGES)} images, estimés",
-        f"""Rien n'a été facturé : ce sont des estimations, ligne à ligne, par python -m
-        fruits_bigdata.cloud.cost --images {MISSION_IMAGES} --region {prices.region}. Le cluster par
+        f"""Rien n'a été facturé : ce sont des estimations, ligne à ligne, par
+        fruits-emr cost --images {MISSION_IMAGES} --region {prices.region}. Le cluster par
         défaut, un maître et deux travailleurs m5.xlarge, coûte environ {number(hour, 2)} dollar par
         heure, disques et adresses compris. Plusieurs prix sont supposés, et l'on suppose qu'un vCPU d'AWS
         fait la moitié du travail d'un cœur de la machine mesurée. Pour {number(MISSION_IMAGES)} images,
