@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup images run test lint types viz lock clean
+.PHONY: help setup images run rehearsal test lint types viz viz-site lock clean
 
 PYTHON ?= python3.11
 VENV := .venv
@@ -13,7 +13,7 @@ export DO_NOT_TRACK := 1
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  make run IMAGES=/path/to/images OUTPUT=/path/to/output   run on images of your own"
 	@echo "  make run PARAMS=limit=100                                the first 100 images, for a trial"
@@ -38,6 +38,9 @@ images: $(STAMP) ## Draw the sample images, unless they are there
 run: $(STAMP) $(if $(IMAGES),,images) ## Images to features, PCA, CSV and report
 	@params="$$($(BIN)/python -m fruits_bigdata.command_line)" && $(BIN)/kedro run $${params:+--params "$$params"}
 
+rehearsal: $(STAMP) $(if $(IMAGES),,images) ## EMR on this machine: the package, S3 by HTTP, YARN with two nodes
+	@$(BIN)/python -m benchmarks.rehearsal $${IMAGES:+--images "$$IMAGES"} $${WEIGHTS:+--weights "$$WEIGHTS"}
+
 test: $(STAMP) ## Every test, with coverage
 	@$(BIN)/python -m pytest
 
@@ -47,8 +50,11 @@ lint: $(STAMP) ## ruff
 types: $(STAMP) ## mypy
 	@$(BIN)/mypy
 
-viz: $(STAMP) ## Show the flow in a browser
-	@$(BIN)/kedro viz run
+viz: $(STAMP) ## Show the flow and the report in a browser
+	@params="$$($(BIN)/python -m fruits_bigdata.command_line)" && $(BIN)/kedro viz run $${params:+--params "$$params"}
+
+viz-site: $(STAMP) ## Build the same as a site of plain files in build/, with the pictures of data/
+	@$(BIN)/kedro viz build --include-previews
 
 lock: $(STAMP) ## Resolve the dependencies anew
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \

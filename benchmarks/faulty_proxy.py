@@ -2,9 +2,11 @@
 
     with FaultyProxy(server.endpoint, share=0.05, seed=0) as proxy:
         ... proxy.endpoint
-        print(proxy.counts)
+        print(proxy.counts, proxy.requests, proxy.retries)
 
-A request is passed on as it came, with its Host header and its path, so its signature stays valid.
+`counts` has the requests by what became of them, `requests` by method and first folder; `retries` are those
+that had failed before and were sent once more. A request is passed on as it came, with its Host header and
+its path, so its signature stays valid.
 """
 
 import random
@@ -61,6 +63,8 @@ class FaultyProxy:
         self.share = share
         self.faults = tuple(faults)
         self.counts: Counter[str] = Counter()
+        self.requests: Counter[tuple[str, str]] = Counter()
+        self.retries = 0
         self.hang_seconds = hang_seconds
         self.without = tuple(without)
         self.only = only
@@ -69,6 +73,7 @@ class FaultyProxy:
         self.server_address = (split.hostname or "127.0.0.1", split.port or 80)
         self._random = random.Random(seed)
         self._lock = threading.Lock()
+        self._failed: dict[tuple[str, str], int] = {}
 
     def __enter__(self) -> "FaultyProxy":
         """Listen on a free port of loopback."""
@@ -95,7 +100,18 @@ class FaultyProxy:
             fails = self._random.random() < self.share and self.only(method, path)
             fault = self._random.choice(self.faults) if fails else "passed"
             self.counts[fault] += 1
+            self.requests[method, _folder(path)] += 1
+            request = (method, path)
+            self.retries += self._failed.pop(request, 0)
+            if fault != "passed":
+                self._failed[request] = 1
             return fault
+
+
+def _folder(path: str) -> str:
+    """Return the first folder of the key in a request whose path begins with the bucket."""
+    key = path.partition("?")[0].strip("/").partition("/")[2]
+    return key.partition("/")[0]
 
 
 class _Server(ThreadingHTTPServer):

@@ -5,6 +5,7 @@ import unicodedata
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import numpy as np
@@ -191,12 +192,27 @@ def aws_endpoint(s3_endpoint: str, local_aws: LocalAws) -> str:
 
 
 @pytest.fixture
-def bucket(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
+def s3_settings(s3_endpoint: str) -> dict[str, Any]:
+    """What `conf/<env>/globals.yml` has under `s3`, for the server."""
+    return {"endpoint_url": s3_endpoint, "region": "eu-west-3", "path_style": True}
+
+
+@pytest.fixture
+def bucket(bare_bucket: str) -> str:
+    """A new bucket that encrypts, as AWS' all do."""
+    fs, name = open_location(bare_bucket)
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+    fs.call_s3("put_bucket_encryption", Bucket=name, ServerSideEncryptionConfiguration={"Rules": [rule]})
+    return bare_bucket
+
+
+@pytest.fixture
+def bare_bucket(s3_settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> str:
     """The address of a new bucket; every file system of the test talks to the server."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setattr(fsspec.config, "conf", {})
-    configure_s3({"endpoint_url": s3_endpoint, "region": "eu-west-3"})
+    configure_s3(s3_settings)
     name = f"fruits-{uuid.uuid4().hex}"
     fs, _ = open_location(f"s3://{name}")
     fs.call_s3("create_bucket", Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-3"})

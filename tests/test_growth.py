@@ -13,6 +13,7 @@ import pytest
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from PIL import Image
+from pptx import Presentation
 
 from fruits_bigdata.linalg.pca import PcaError
 from fruits_bigdata.output_lock import OutputLock, OutputLockedError
@@ -172,6 +173,8 @@ def test_a_run_of_broken_images_fails_after_its_report(run: Run, images_path: Pa
         run(max_rejected_share=0.3)
     assert report(tmp_path)["counts"]["features"] == 4
     assert len(stored(tmp_path, "07_model_output/pca")) == 4
+    slides = Presentation(tmp_path / "out/08_reporting/presentation.pptx").slides
+    assert "dont 2 rejetées" in slides[1].shapes.title.text_frame.text.replace("\xa0", " ")
     # It fails once: the next run has no images of its own to reject.
     run(max_rejected_share=0.3)
 

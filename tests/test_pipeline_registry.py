@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 from kedro.pipeline import Node, Pipeline
+from kedro.pipeline.preview_contract import TextPreview
 
 from fruits_bigdata.pipeline_registry import register_pipelines
 
@@ -10,6 +11,10 @@ from fruits_bigdata.pipeline_registry import register_pipelines
 LAYERS = ["raw", "intermediate", "primary", "feature", "model_input", "models", "model_output", "reporting"]
 
 NODES = register_pipelines()["__default__"].nodes
+
+
+def is_parameter(name: str) -> bool:
+    return name == "parameters" or name.startswith("params:")
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +29,7 @@ def layers() -> dict[str, int]:
 @pytest.mark.parametrize("node", NODES, ids=lambda node: node.name)
 def test_data_never_flows_back_to_an_earlier_layer(node: Node, layers: dict[str, int]) -> None:
     # kedro viz shows no layers at all where they run in a circle.
-    inputs = [layers[name] for name in node.inputs if not name.startswith("params:")]
+    inputs = [layers[name] for name in node.inputs if not is_parameter(name)]
     assert max(inputs) <= min((layers[name] for name in node.outputs), default=len(LAYERS))
 
 
@@ -35,7 +40,7 @@ def test_the_default_is_all_pipelines_and_every_dataset_is_in_the_catalog(layers
     parts = [node.name for name in run for node in pipelines[name].nodes]
     assert sorted(parts) == sorted(node.name for node in NODES)
     datasets = {name for pipeline in pipelines.values() for name in pipeline.datasets()}
-    in_catalog = {name for name in datasets if not name.startswith("params:")}
+    in_catalog = {name for name in datasets if not is_parameter(name)}
     assert in_catalog == set(layers) - {"images_binary"}
 
 
@@ -54,3 +59,11 @@ def test_a_run_fails_for_its_rejected_images_only_when_all_else_is_done() -> Non
 
 def test_nothing_is_kept_of_a_plan() -> None:
     assert register_pipelines()["plan"].all_outputs() == {"plan"}
+
+
+@pytest.mark.parametrize("node", NODES, ids=lambda node: node.name)
+def test_kedro_viz_says_of_each_node_what_it_does(node: Node) -> None:
+    preview = node.preview()
+    assert isinstance(preview, TextPreview)
+    assert preview.content.endswith(".")
+    assert preview.content in " ".join((node.func.__doc__ or "").split())

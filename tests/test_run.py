@@ -6,8 +6,11 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import resources
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
@@ -63,11 +66,18 @@ def kedro_run(params: dict[str, object], *arguments: str) -> subprocess.Complete
     return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
 
 
-def metrics(params: dict[str, object]) -> dict[str, object]:
-    found: dict[str, object] = json.loads(
+def metrics(params: dict[str, object]) -> dict[str, Any]:
+    """Return the run's metrics, which are as their schema says."""
+    found: dict[str, Any] = json.loads(
         Path(str(params["output_path"]), "08_reporting/metrics.json").read_text()
     )
+    described().validate(found)
     return found
+
+
+def described() -> jsonschema.Draft202012Validator:
+    schema = resources.files("fruits_bigdata.pipelines.reporting").joinpath("metrics.schema.json").read_text()
+    return jsonschema.Draft202012Validator(json.loads(schema))
 
 
 def stored(params: dict[str, object], table: str) -> pd.DataFrame:
@@ -148,9 +158,49 @@ def test_the_run_says_what_it_did(
     assert max(worker["peak_memory_mb"] for worker in workers) < 300
     stages = {"loading", "featurization", "compaction", "pca", "export", "reporting"}
     assert set(report["run"]["seconds_by_stage"]) == stages
-    for plot in ("explained_variance.png", "components.png"):
-        with Image.open(Path(str(params["output_path"]), "08_reporting", plot)) as image:
-            assert image.width > 800
+    assert report["parameters"]["pca"]["n_components"] == 10
+    assert report["parameters"]["max_rejected_share"] == 0.5
+
+
+def test_the_report_shows_what_was_found(
+    first_run: subprocess.CompletedProcess[str], params: dict[str, object]
+) -> None:
+    folder = Path(str(params["output_path"]), "08_reporting")
+    plots = {
+        "class_similarity",
+        "components",
+        "explained_variance",
+        "neighbours",
+        "reconstruction_error",
+        "rejections",
+        "stages",
+        "throughput",
+    }
+    assert {path.stem for path in folder.glob("*.png")} == plots
+    for plot in folder.glob("*.png"):
+        with Image.open(plot) as image:
+            assert image.width > 700
+            assert len(image.convert("RGB").getcolors(10**7)) > 20
+            assert not image.getexif()
+    explorer = metrics(params)["explorer"]
+    assert (explorer["points"], explorer["thumbnails"], explorer["pictures_missing"]) == (39, 39, 0)
+    assert (folder / "explorer.html").stat().st_size == explorer["bytes"]
+
+
+def test_the_schema_of_the_metrics_leaves_nothing_out(
+    first_run: subprocess.CompletedProcess[str], params: dict[str, object]
+) -> None:
+    report = metrics(params)
+    validator = described()
+    validator.check_schema(validator.schema)
+    for part in report:
+        assert not validator.is_valid({name: value for name, value in report.items() if name != part})
+    for part in ("counts", "run", "featurization", "pca", "classes", "neighbours", "explorer"):
+        assert not validator.is_valid(report | {part: report[part] | {"else": 1}})
+        for figure in report[part]:
+            assert not validator.is_valid(
+                report | {part: {k: v for k, v in report[part].items() if k != figure}}
+            )
 
 
 def test_a_second_run_computes_nothing_and_needs_no_tensorflow(

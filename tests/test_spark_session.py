@@ -74,3 +74,17 @@ def test_spark_runs_on_the_wheels_java() -> None:
     environment = {**os.environ, "JAVA_HOME": "/nowhere", "PATH": "/usr/bin:/bin"}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
     assert f"rows: 5 {Path(JAVA_HOME).resolve()}" in done.stdout, done.stderr
+
+
+def test_java_starts_beside_nodes_that_multiply_matrices_and_hears_no_ctrl_c() -> None:
+    # A fork beside a thread in OpenBLAS may never end. What is registered is called by forks only.
+    program = (
+        "import os\n"
+        "forks = []\n"
+        "os.register_at_fork(before=lambda: forks.append(1))\n"
+        "from fruits_bigdata.spark_session import create_session, java_process_id\n"
+        "spark = create_session({'spark.master': 'local[1]', 'spark.ui.enabled': False})\n"
+        "print('forks:', forks, 'group of its own:', os.getpgid(java_process_id()) != os.getpgrp())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "forks: [] group of its own: True" in done.stdout, done.stderr

@@ -6,7 +6,7 @@ Each run is sent SIGKILL once or twice: the driver, its Java or a Python worker;
 executor, of two that are processes of their own, and the same run has to complete. Every second one begins
 with an empty output, the others with the output of the day before, of which some images are gone since, so
 that the run compacts its stores. Some images are damaged. All the while a reader looks at the output through
-the catalog.
+the catalog. With --s3 images and output lie in a bucket of moto's server.
 """
 
 import json
@@ -18,15 +18,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
 
-from benchmarks.kill_test.reader import Expected, hashes, load_catalog, paths_of
+from benchmarks.kill_test.reader import Expected, hashes, load_catalog, paths_of, reading_session
+from benchmarks.moto_s3 import BUCKET, MotoS3
 from benchmarks.processes import process_tree
 from benchmarks.runs import PROJECT, kedro_run, local_cluster, sample_images, write_results
-from fruits_bigdata.spark_session import create_session
+from fruits_bigdata.storage import open_location
 
 _TARGETS = ("driver", "java", "worker")
 _EXECUTOR = "executor"
@@ -125,9 +127,9 @@ def run_until_done(
     raise click.ClickException(f"{_MAX_ATTEMPTS} attempts did not suffice:\n{text[-3000:]}")
 
 
-def outcome(output: Path) -> tuple[dict[str, int], list[str]]:
+def outcome(output: str, s3: Mapping[str, object]) -> tuple[dict[str, int], list[str]]:
     """Return the hash of each image's features and the rejected images; each must be stored once."""
-    catalog = load_catalog(output)
+    catalog = load_catalog(output, s3)
     features, rejected = catalog.load("features"), catalog.load("rejected")
     by_path, rejected_paths = hashes(features), sorted(paths_of(rejected))
     if features.count() != len(by_path) or len(set(rejected_paths)) != len(rejected_paths):
@@ -136,9 +138,15 @@ def outcome(output: Path) -> tuple[dict[str, int], list[str]]:
 
 
 def prepare(
-    images: Path, size: int, folder: Path, params: dict[str, object], options: list[str]
+    images: Path,
+    size: int,
+    folder: Path,
+    root: str,
+    params: dict[str, object],
+    options: list[str],
+    s3: Mapping[str, object],
 ) -> tuple[Expected, float]:
-    """Make the images, run the day before and, undisturbed, today.
+    """Make the images, run the day before and, undisturbed, today, with outputs below `root`.
 
     Returns:
         What may be seen, and the seconds that today's run takes.
@@ -161,15 +169,20 @@ def prepare(
                 os.link(path, link)
             elif path not in shown:
                 link.unlink(missing_ok=True)
+        if s3:
+            fs, place = open_location(str(params["images_path"]))
+            if fs.exists(place):
+                fs.rm(place, recursive=True)
+            fs.put(f"{chosen}/", f"{place}/", recursive=True)
 
     show(before)
-    kedro_run({**params, "output_path": folder / "before"}, _DEFAULT_PIPELINE)
+    kedro_run({**params, "output_path": f"{root}/before"}, _DEFAULT_PIPELINE)
     show(today)
     began = time.monotonic()
-    kedro_run({**params, "output_path": folder / "today"}, _DEFAULT_PIPELINE, options=options)
+    kedro_run({**params, "output_path": f"{root}/today"}, _DEFAULT_PIPELINE, options=options)
     seconds = time.monotonic() - began
-    (features_before, rejected_before), (features, rejected) = map(
-        outcome, (folder / "before", folder / "today")
+    (features_before, rejected_before), (features, rejected) = (
+        outcome(f"{root}/{day}", s3) for day in ("before", "today")
     )
     return (
         Expected(
@@ -190,6 +203,7 @@ def prepare(
 @click.option("--size", default=1500, show_default=True, help="Images; a third of them is gone in the end.")
 @click.option("--chunk", default=200, show_default=True, help="Images in a chunk.")
 @click.option("--local-cluster", "on_cluster", is_flag=True, help="Kill executors, and nothing else.")
+@click.option("--s3", "on_s3", is_flag=True, help="Images and output lie on S3.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--output", type=click.Path(path_type=Path), default=Path("benchmarks/results/kill_test.json"))
 def main(
@@ -201,14 +215,21 @@ def main(
     size: int,
     chunk: int,
     on_cluster: bool,
+    on_s3: bool,
     seed: int,
     output: Path,
 ) -> None:
     """Kill, repeat, compare."""
     random.seed(seed)
     folder = Path(tempfile.mkdtemp(prefix="kill-test-"))
+    root, s3 = str(folder), dict[str, object]()
+    if on_s3:
+        server = click.get_current_context().with_resource(MotoS3(folder, "kill-test", "kill-test-secret"))
+        os.environ.update(server.variables)
+        root, s3 = f"s3://{BUCKET}", server.params(server.endpoint)
     params: dict[str, object] = {
-        "images_path": folder / "images",
+        **s3,
+        "images_path": f"{root}/images",
         "weights_path": weights.absolute(),
         "models_path": (models or folder / "models").absolute(),
         "featurization.images_per_chunk": chunk,
@@ -219,14 +240,15 @@ def main(
     if on_cluster:
         options, environment = local_cluster(folder / "cluster")
         os.environ.update(environment)
-    session = create_session({"spark.master": "local[1]", "spark.ui.enabled": False})
-    expected, seconds = prepare(images, size, folder, params, options)
-    undisturbed = outcome(folder / "today")
+    session = reading_session(s3)
+    expected, seconds = prepare(images, size, folder, root, params, options, s3)
+    undisturbed = outcome(f"{root}/today", s3)
+    (folder / "params.json").write_text(json.dumps(s3))
     (folder / "expected.json").write_text(json.dumps(asdict(expected)))
     click.echo(
         f"{len(undisturbed[0]):,} images with features, {len(undisturbed[1])} rejected; {seconds:.1f} s"
     )
-    (folder / "output.txt").write_text(str(folder / "today"))
+    (folder / "output.txt").write_text(f"{root}/today")
     with (folder / "reader.log").open("wb") as log:
         reader = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.kill_test.reader", str(folder)],
@@ -238,18 +260,19 @@ def main(
     problems: list[str] = []
     try:
         for i in range(runs):
-            place = folder / f"run {i}"
+            place = f"{root}/run-{i}"
             if i % 2:
-                shutil.copytree(folder / "before", place)
-            (folder / "output.txt").write_text(str(place))
+                fs, before = open_location(f"{root}/before")
+                fs.copy(f"{before}/", f"{open_location(place)[1]}/", recursive=True)
+            (folder / "output.txt").write_text(place)
             # The first hits for certain: with the reader at work, runs are slower than the undisturbed one.
             moments = [0.9 * seconds, 1.3 * seconds][: random.choice((1, 2))]
             targets = (_EXECUTOR,) if on_cluster else _TARGETS
             plan = [(random.uniform(0, latest), random.choice(targets)) for latest in moments]
             kills, attempts = run_until_done(
-                {**params, "output_path": place}, plan, folder / f"run {i}.log", options
+                {**params, "output_path": place}, plan, folder / f"run-{i}.log", options
             )
-            same = outcome(place) == undisturbed
+            same = outcome(place, s3) == undisturbed
             if on_cluster and attempts != ["done"]:
                 problems.append(f"run {i} did not survive the end of an executor")
             if not same:

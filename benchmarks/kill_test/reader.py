@@ -2,23 +2,24 @@
 
     python -m benchmarks.kill_test.reader FOLDER
 
-FOLDER holds `expected.json` and `output.txt`, the output to read; notes are lines of `reader.jsonl`. The
-reader ends when `output.txt` is gone.
+FOLDER holds `expected.json`, `params.json` and `output.txt`, the output to read; notes are lines of
+`reader.jsonl`. The reader ends when `output.txt` is gone.
 """
 
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
+from kedro.framework.context import KedroContext
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from kedro.io import DatasetError
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.functions import hash as spark_hash
 
 from benchmarks.runs import PROJECT
@@ -75,11 +76,23 @@ def paths_of(table: DataFrame) -> list[str]:
     return [row["path"] for row in table.select("path").collect()]
 
 
-def load_catalog(output: Path) -> Any:
+def load_catalog(output: str, params: Mapping[str, object]) -> Any:
     """Return the project's catalog for an output."""
+    return _context({**params, "output_path": output}).catalog
+
+
+def reading_session(params: Mapping[str, object]) -> SparkSession:
+    """Return a session that reads what runs with these parameters have written."""
+    settings = {"spark.master": "local[1]", "spark.ui.enabled": False, "spark.driver.memory": "1g"}
+    return create_session(settings | (_context(params).config_loader["s3a"] if params else {}))
+
+
+def _context(params: Mapping[str, object]) -> KedroContext:
     bootstrap_project(PROJECT)
-    with KedroSession.create(PROJECT, runtime_params={"output_path": str(output)}) as session:
-        return session.load_context().catalog
+    s3 = {name.removeprefix("s3."): value for name, value in params.items() if name.startswith("s3.")}
+    others = {name: value for name, value in params.items() if not name.startswith("s3.")}
+    with KedroSession.create(PROJECT, runtime_params=others | ({"s3": s3} if s3 else {})) as session:
+        return session.load_context()
 
 
 def _twice(table: DataFrame) -> str | None:
@@ -91,13 +104,20 @@ def _say(paths: Iterable[str], what: str) -> str | None:
     return f"{len(found)} images {what}, such as {found[0]!r}" if found else None
 
 
+def _missing(error: BaseException | None) -> bool:
+    """Tell whether a file is not there: on S3 the words say no more than its name."""
+    return error is not None and (isinstance(error, FileNotFoundError) or _missing(error.__cause__))
+
+
 def _look(catalog: Any, name: str, expected: Expected) -> tuple[str, str | None]:
     """Return how a look ended ("seen", "nothing yet", "removed", "wrong") and, if wrong, what was wrong."""
     try:
         complaint = expected.complaint(name, catalog.load(name))
     except Exception as error:  # whatever a reader may meet
         said = str(error)
-        if isinstance(error, DatasetError) and any(words in said for words in _NOTHING_YET):
+        if isinstance(error, DatasetError) and (
+            any(words in said for words in _NOTHING_YET) or _missing(error)
+        ):
             return "nothing yet", None
         if any(words in said for words in _REMOVED):
             return "removed", None
@@ -109,20 +129,21 @@ def _look(catalog: Any, name: str, expected: Expected) -> tuple[str, str | None]
 @click.argument("folder", type=click.Path(exists=True, path_type=Path))
 def main(folder: Path) -> None:
     """Read until there is nothing to read any more."""
-    create_session({"spark.master": "local[1]", "spark.ui.enabled": False, "spark.driver.memory": "1g"})
+    params = json.loads((folder / "params.json").read_text())
+    reading_session(params)
     expected = Expected(**json.loads((folder / "expected.json").read_text()))
     output, catalog = None, None
     with (folder / "reader.jsonl").open("a") as notes:
         while True:
             try:
-                named = Path((folder / "output.txt").read_text())
+                named = (folder / "output.txt").read_text()
             except FileNotFoundError:
                 return
             if named != output:
-                output, catalog = named, load_catalog(named)
+                output, catalog = named, load_catalog(named, params)
             for name in _TABLES:
                 ended, complaint = _look(catalog, name, expected)
-                note = {"output": output.name, "dataset": name, "ended": ended, "complaint": complaint}
+                note = {"output": output, "dataset": name, "ended": ended, "complaint": complaint}
                 notes.write(json.dumps(note) + "\n")
             notes.flush()
             time.sleep(0.02)

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -27,6 +27,7 @@ _SERVERS = tuple(
 _MAIN = "org.apache.hadoop.yarn.server"
 # Google's Guice of the web pages needs the door that Java 17 has closed.
 _JAVA_OPTIONS = ("-Xmx256m", "-XX:TieredStopAtLevel=1", "--add-opens=java.base/java.lang=ALL-UNNAMED")
+_CREDENTIALS = "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider"
 _LOG4J = """log4j.rootLogger=INFO,console
 log4j.appender.console=org.apache.log4j.ConsoleAppender
 log4j.appender.console.target=System.err
@@ -43,10 +44,19 @@ class YarnCluster:
         n_nodes: How many node managers.
         memory_mb: What each gives to containers; EMR's own figure for m5.xlarge is 12288.
         cores: The virtual cores of each.
+        environment: Variables that node managers have and hand on to containers.
     """
 
-    def __init__(self, folder: Path, n_nodes: int = 2, memory_mb: int = 12288, cores: int = 4) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        n_nodes: int = 2,
+        memory_mb: int = 12288,
+        cores: int = 4,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.folder = folder
+        self._environment = dict(environment or {})
         self.nodes = [f"127.0.0.{2 + i}" for i in range(n_nodes)]
         self._node = {
             "yarn.nodemanager.resource.memory-mb": memory_mb,
@@ -56,6 +66,7 @@ class YarnCluster:
             # The disk of the machine that plays two nodes may be fuller than theirs.
             "yarn.nodemanager.disk-health-checker.max-disk-utilization-per-disk-percentage": 99,
             "yarn.nodemanager.delete.debug-delay-sec": 0,
+            "yarn.nodemanager.env-whitelist": ",".join(("JAVA_HOME", *self._environment)),
         }
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -145,7 +156,12 @@ class YarnCluster:
 
     def _configure(self, folder: Path, settings: dict[str, Any]) -> None:
         folder.mkdir()
-        core = {"fs.defaultFS": "file:///", "hadoop.tmp.dir": str(folder / "tmp")}
+        # S3A's own chain knows no file of credentials.
+        core = {
+            "fs.defaultFS": "file:///",
+            "hadoop.tmp.dir": str(folder / "tmp"),
+            "fs.s3a.aws.credentials.provider": _CREDENTIALS,
+        }
         scheduler = {
             "yarn.scheduler.capacity.root.queues": "default",
             "yarn.scheduler.capacity.root.default.capacity": 100,
@@ -166,6 +182,7 @@ class YarnCluster:
             "HOME": os.environ.get("HOME", "/"),
             "JAVA_HOME": str(Path(find_java()).resolve().parent.parent),
             "LC_ALL": "C.UTF-8",
+            **self._environment,
         }
         with (self.folder / f"{name}.log").open("wb") as log:
             self._processes[name] = subprocess.Popen(

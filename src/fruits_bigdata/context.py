@@ -6,6 +6,7 @@ from typing import Any
 from kedro.framework.context import KedroContext
 from kedro.io import CatalogProtocol
 
+from fruits_bigdata.cloud.encryption import check_encryption
 from fruits_bigdata.cloud.residency import bucket_of, check_residency
 
 
@@ -21,10 +22,12 @@ class GuardedContext(KedroContext):
         Raises:
             ResidencyError: A bucket in it, the client or this machine is outside the allowed regions, or
                 nobody can tell.
+            EncryptionError: A bucket does not encrypt what is written.
         """
         params = self.params
         places = dict(_buckets(self.config_loader["catalog"]))
         check_residency(places, params["s3"], params["allowed_regions"], params["allowed_endpoints"])
+        check_encryption(places, params["s3"])
         return super()._get_catalog(*args, **kwargs)
 
 

@@ -90,8 +90,8 @@ class ImageFolder:
         """
         if is_s3(self.url):
             return self._read_object(path)
-        fs, root = self._open()
-        location = f"{root}/{_name(path)}"
+        fs, _ = self._open()
+        location = self.location(path)
         # Opening a pipe would wait for somebody to write into it.
         if isinstance(fs, LocalFileSystem) and not stat.S_ISREG(os.stat(location).st_mode):
             raise OSError("not a regular file")
@@ -123,6 +123,14 @@ class ImageFolder:
             if isinstance(error, FileNotFoundError) and not is_s3_failure(error):
                 raise
             raise StorageError.of_s3(f"reading {self.url}/{path}", error, self._s3_options) from error
+
+    def location(self, path: str) -> str:
+        """Return where the image at `path` lies: a name on disk, or the bucket, a slash and the key."""
+        _, root = self._open()
+        if is_s3(self.url):
+            bucket, prefix = _bucket_and_prefix(root)
+            return f"{bucket}/{prefix}{path}"
+        return f"{root}/{_name(path)}"
 
     def list_batches(self) -> Iterator[pa.RecordBatch]:
         """Yield record batches of `schemas.IMAGES_SCHEMA`, in the same order each time.

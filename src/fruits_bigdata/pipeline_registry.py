@@ -1,6 +1,13 @@
 """The pipelines of the project."""
 
+import inspect
+import warnings
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 from kedro.pipeline import Pipeline
+from kedro.pipeline.preview_contract import TextPreview
 
 from fruits_bigdata.pipelines.compaction.pipeline import (
     create_automatic_pipeline as create_automatic_compaction,
@@ -13,9 +20,17 @@ from fruits_bigdata.pipelines.pca.pipeline import create_pipeline as create_pca
 from fruits_bigdata.pipelines.plan.pipeline import create_pipeline as create_plan
 from fruits_bigdata.pipelines.reporting.pipeline import create_pipeline as create_reporting
 
+# Of Kedro's previews; without them, a node in kedro viz would be described by its code alone.
+warnings.filterwarnings("ignore", message="The 'preview_fn' feature is experimental")
+
 
 def register_pipelines() -> dict[str, Pipeline]:
     """Return each pipeline by name, and those of a whole run in a row as the default."""
+    pipelines = _create_pipelines()
+    return {name: _described(pipeline) for name, pipeline in pipelines.items()}
+
+
+def _create_pipelines() -> dict[str, Pipeline]:
     pipelines = {
         "loading": create_loading(),
         # What the next pipelines read is the store as the compaction leaves it.
@@ -31,3 +46,13 @@ def register_pipelines() -> dict[str, Pipeline]:
         "plan": create_plan(),
         "__default__": sum(pipelines.values(), Pipeline([])),
     }
+
+
+def _described(pipeline: Pipeline) -> Pipeline:
+    """Let kedro viz show beside each node what its function's docstring says."""
+    return Pipeline([node._copy(preview_fn=partial(_description, node.func)) for node in pipeline.nodes])
+
+
+def _description(function: Callable[..., Any]) -> TextPreview:
+    said = (inspect.getdoc(function) or function.__name__).partition("\n\n")[0]
+    return TextPreview(" ".join(said.split()))

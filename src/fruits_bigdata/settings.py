@@ -7,7 +7,7 @@ from fruits_bigdata.hooks.failures import FailureHooks
 from fruits_bigdata.hooks.refusals import ParameterHooks, PlaceHooks
 from fruits_bigdata.hooks.reports import DryRunHooks, ResultHooks, StatisticsHooks
 from fruits_bigdata.hooks.resources import LockHooks, SparkHooks, StorageHooks
-from fruits_bigdata.storage import expand_home
+from fruits_bigdata.storage import expand_home, s3a_encryption
 
 # Kedro's own use of OmegaConf; nothing that a user of this project can mend.
 warnings.filterwarnings("ignore", message="register_new_resolver", category=UserWarning)
@@ -34,6 +34,6 @@ DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
-    "config_patterns": {"spark": ["spark*", "spark*/**"]},
-    "custom_resolvers": {"home": expand_home},
+    "config_patterns": {"spark": ["spark*", "spark*/**"], "s3a": ["s3a*", "s3a*/**"]},
+    "custom_resolvers": {"home": expand_home, "s3a_encryption": s3a_encryption},
 }

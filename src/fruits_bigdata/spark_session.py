@@ -3,6 +3,7 @@
 import logging
 import os
 import select
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyspark
-from pyspark import SparkContext, accumulators
+from pyspark import SparkContext, accumulators, java_gateway
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.functions import lit
 from pyspark.sql.pandas.types import from_arrow_schema
@@ -33,8 +34,12 @@ def create_session(settings: Mapping[str, Any]) -> SparkSession:
     """
     version = java_version(find_java())
     _set_utf8_locale()
+    # AWS' SDK in pyspark's Hadoop knows the file of credentials by an old name only.
+    if "AWS_SHARED_CREDENTIALS_FILE" in os.environ:
+        os.environ.setdefault("AWS_CREDENTIAL_PROFILES_FILE", os.environ["AWS_SHARED_CREDENTIALS_FILE"])
     os.environ.setdefault("PYSPARK_PYTHON", settings.get("spark.pyspark.python") or sys.executable)
     _end_at_once()
+    _start_java_without_fork()
     builder = SparkSession.builder
     for key, value in _with_class_archive(settings, version).items():
         if value is not None:
@@ -88,6 +93,20 @@ def _end_at_once() -> None:
     accumulators.select = SimpleNamespace(  # type: ignore[assignment, attr-defined]
         select=lambda readers, writers, exceptional, _: select.select(readers, writers, exceptional, 0.02)
     )
+
+
+def _start_java_without_fork() -> None:
+    """Let pyspark start Java by vfork, which calls no handlers in this process.
+
+    For Java to ignore Ctrl-C, pyspark has a function called in the child, and that takes a fork. Before one,
+    OpenBLAS waits for its threads to end; if a node multiplies matrices just then, it waits for ever, and all
+    of Python with it. In a process group of its own, Java hears of no Ctrl-C either.
+    """
+
+    def popen(command: list[str], preexec_fn: object = None, **options: Any) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(command, process_group=0, **options)
+
+    java_gateway.Popen = popen  # type: ignore[attr-defined, misc, assignment]
 
 
 def _with_class_archive(settings: Mapping[str, Any], version: int | None) -> Mapping[str, Any]:

@@ -25,6 +25,10 @@ _WHOLE_ANSWER = timedelta(minutes=10)
 _TIMEOUT_SECONDS, _ATTEMPTS = 15, 5
 
 
+# As Hadoop's S3A documents fs.s3a.encryption.algorithm.
+_KMS = "aws:kms"
+_S3A_ENCRYPTIONS = {None: None, "AES256": "AES256", _KMS: "SSE-KMS"}
+
 # Whose exceptions, other than OSErrors, tell of S3 or of the way to it.
 _S3_CLIENTS = ("obstore", "botocore", "aiobotocore", "aiohttp")
 # What botocore's exceptions say of an object that is not there.
@@ -88,7 +92,10 @@ def configure_s3(settings: Mapping[str, Any]) -> None:
 
     Args:
         settings: `endpoint_url` (None for AWS itself), `region`, `path_style`, `timeout_seconds` and
-            `attempts`, as in `conf/<env>/globals.yml`.
+            `attempts`, `encryption` and `kms_key`, as in `conf/<env>/globals.yml`.
+
+    Raises:
+        ValueError: There is no such encryption, or it has no key.
     """
     # A cached listing would hide what Spark, another process, writes.
     options: dict[str, Any] = {"use_listings_cache": False}
@@ -104,7 +111,30 @@ def configure_s3(settings: Mapping[str, Any]) -> None:
     }
     if settings.get("path_style"):
         options["config_kwargs"]["s3"] = {"addressing_style": "path"}
+    encryption, key = settings.get("encryption"), settings.get("kms_key")
+    if s3a_encryption(encryption):
+        if (encryption == _KMS) != bool(key):
+            raise ValueError(
+                f"s3.encryption={encryption} with s3.kms_key={key}: {_KMS} wants the ARN of a key, and "
+                f"nothing else does"
+            )
+        given = {"ServerSideEncryption": encryption, "SSEKMSKeyId": key}
+        # What s3fs sends with each request that knows such a thing.
+        options["s3_additional_kwargs"] = {name: value for name, value in given.items() if value}
     fsspec.config.conf["s3"] = options
+
+
+def s3a_encryption(encryption: str | None) -> str | None:
+    """Return what S3A calls an encryption that S3 calls AES256 or aws:kms; None stays the bucket's own.
+
+    The configuration calls it (`${s3a_encryption:...}`).
+
+    Raises:
+        ValueError: There is no such encryption.
+    """
+    if encryption not in _S3A_ENCRYPTIONS:
+        raise ValueError(f"s3.encryption={encryption}: give null, AES256 or {_KMS}")
+    return _S3A_ENCRYPTIONS[encryption]
 
 
 def open_location(url: str) -> tuple[AbstractFileSystem, str]:
@@ -173,7 +203,13 @@ def open_bucket(name: str, options: Mapping[str, Any]) -> "S3Store":
         }
 
     endpoint = options.get("endpoint_url")
-    given = {"endpoint": endpoint, "region": options.get("client_kwargs", {}).get("region_name")}
+    encryption = options.get("s3_additional_kwargs", {})
+    given = {
+        "endpoint": endpoint,
+        "region": options.get("client_kwargs", {}).get("region_name"),
+        "server_side_encryption": encryption.get("ServerSideEncryption"),
+        "sse_kms_key_id": encryption.get("SSEKMSKeyId"),
+    }
     config = options.get("config_kwargs", {})
     path_style = config.get("s3", {}).get("addressing_style") == "path"
     timeout = timedelta(seconds=config.get("read_timeout", _TIMEOUT_SECONDS))

@@ -2,6 +2,7 @@ import http.server
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -47,6 +48,9 @@ def make_bucket(s3: dict[str, Any], region: str | None) -> str:
     given = {"CreateBucketConfiguration": {"LocationConstraint": region}} if region else {}
     fs, _ = open_location(f"s3://{name}")
     fs.call_s3("create_bucket", Bucket=name, **given)
+    # As AWS' all do.
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+    fs.call_s3("put_bucket_encryption", Bucket=name, ServerSideEncryptionConfiguration={"Rules": [rule]})
     return f"s3://{name}"
 
 
@@ -167,7 +171,7 @@ def test_a_bucket_is_asked_once(bucket: str, s3: dict[str, Any], s3_endpoint: st
 
 
 @pytest.mark.parametrize(
-    "endpoint", ["https://s3.example.eu", "http://10.0.0.7:9000", "https://amazonaws.com.evil.eu"]
+    "endpoint", ["https://s3.example.eu", "https://10.0.0.7:9000", "https://amazonaws.com.evil.eu"]
 )
 def test_an_endpoint_that_is_not_aws_is_refused_unless_it_is_listed(
     bucket: str, s3: dict[str, Any], endpoint: str
@@ -178,6 +182,36 @@ def test_an_endpoint_that_is_not_aws_is_refused_unless_it_is_listed(
     check_residency({"images": bucket}, elsewhere, REGIONS, {endpoint: REASON})
     with pytest.raises(ResidencyError, match="say in words why"):
         check_residency({"images": bucket}, elsewhere, REGIONS, {endpoint: ""})
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "http://10.0.0.7:9000",
+        "http://s3.example.eu",
+        "http://s3.eu-west-3.amazonaws.com",
+        "http://localhost.evil.eu",
+        "HTTP://[2001:db8::7]:9000",
+    ],
+)
+def test_an_endpoint_without_tls_is_refused_whatever_is_allowed(
+    bucket: str, s3: dict[str, Any], endpoint: str
+) -> None:
+    said = f"^images lies in {bucket} at {re.escape(endpoint)}, and without TLS whoever is on the way can"
+    for allowed in ({}, {endpoint: REASON}):
+        with pytest.raises(ResidencyError, match=said):
+            check_residency({"images": bucket}, {**s3, "endpoint_url": endpoint}, REGIONS, allowed)
+
+
+def test_a_server_on_this_machine_needs_no_tls(
+    bucket: str, s3: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = s3["endpoint_url"].replace("127.0.0.1", "localhost")
+    check_residency({"images": bucket}, {**s3, "endpoint_url": here}, REGIONS)
+    # A variable is no way around it. Fresh settings, since a client is kept by those it was made with.
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://s3.eu-west-3.amazonaws.com")
+    with pytest.raises(ResidencyError, match=r"at http://s3.eu-west-3.amazonaws.com, and without TLS"):
+        check_residency({"images": bucket}, {**s3, "endpoint_url": None, "attempts": 3}, REGIONS)
 
 
 def test_an_endpoint_that_a_variable_of_aws_names_is_seen(

@@ -45,7 +45,7 @@ def test_every_node_that_touches_spark_says_so() -> None:
     for node in register_pipelines()["__default__"].nodes:
         hints = get_type_hints(inspect.unwrap(node.func)).values()
         touches = any(
-            hint in (DataFrame, SparkSession) or "Broadcast" in str(hint) or "DataFrame" in str(hint)
+            hint in (DataFrame, SparkSession) or "Broadcast" in str(hint) or "sql.dataframe" in str(hint)
             for hint in hints
         )
         assert touches == ("spark" in node.tags), node.name

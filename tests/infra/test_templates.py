@@ -160,6 +160,20 @@ def test_nodes_read_and_write_their_own_folders_only() -> None:
     }
 
 
+def test_only_who_carries_out_an_erasure_removes_versions() -> None:
+    eraser = TEMPLATES["roles"]["Resources"]["Eraser"]["Properties"]["PolicyDocument"]["Statement"]
+    removes = [s for s in statements() if "DeleteObjectVersion" in json.dumps(s) and s["Effect"] == "Allow"]
+    (statement,) = removes
+    assert statement in eraser
+    # fruits_bigdata.erasure removes images and what lies in the folders of conf/emr/globals.yml.
+    folders = {resource["Fn::Sub"][0].partition("${Bucket}/")[2] for resource in statement["Resource"]}
+    assert folders == {"Test/*", "Results*"}
+    emr = yaml.safe_load((INFRA.parent / "conf/emr/globals.yml").read_text())
+    assert emr["images_path"].endswith("/Test")
+    assert all(folder.startswith("Results") for folder in emr["folders"].values())
+    assert any("s3:ListBucketVersions" in as_list(s["Action"]) for s in eraser if s["Effect"] == "Allow")
+
+
 def test_everything_is_encrypted() -> None:
     (bucket,) = resources("AWS::S3::Bucket")
     (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]

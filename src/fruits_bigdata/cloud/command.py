@@ -12,6 +12,7 @@ import yaml
 from fruits_bigdata.cloud import notebook as notebooks
 from fruits_bigdata.cloud.account import Account, CloudError, clone
 from fruits_bigdata.cloud.cluster import Cluster
+from fruits_bigdata.cloud.cost_command import cost
 from fruits_bigdata.cloud.logs import read_logs
 from fruits_bigdata.cloud.on_aws import on_aws
 from fruits_bigdata.cloud.package import build_package
@@ -209,8 +210,7 @@ def _say(account: Account, lines: Iterable[str]) -> None:
         account.say(line)
 
 
-# What costs what, before anything is started: main.add_command(cost_command), from fruits_bigdata.cloud.cost.
-for _command in (deploy, upload, package, up, run, status, logs, notebook, results, down):
+for _command in (deploy, upload, package, up, run, status, logs, notebook, results, down, cost):
     main.add_command(_command)
 
 if __name__ == "__main__":

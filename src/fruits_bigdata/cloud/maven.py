@@ -17,7 +17,7 @@ def retrieve(folder: Path, *modules: str, transitive: bool = True, exclude: Sequ
         folder: Is made, with its parents.
         modules: Each as `organisation:name:version`, or `organisation:name:version:classifier`.
         transitive: Take what they need, too.
-        exclude: Names that are left out, wherever they are asked for.
+        exclude: What is left out, wherever it is asked for, each as `organisation:name`; a * is every one.
 
     Raises:
         RuntimeError: Something cannot be had, and Ivy's own words say what; or there is no pyspark.
@@ -57,5 +57,7 @@ def _description(modules: Sequence[str], transitive: bool, exclude: Sequence[str
         )
         lines += [f'<artifact name="{name}" type="jar" m:classifier={quoteattr(one)}/>' for one in classifier]
         lines.append("</dependency>")
-    lines += [f'<exclude artifact="{name}"/>' for name in exclude]
+    for module in exclude:
+        org, name = module.split(":")
+        lines.append(f'<exclude org="{org}" module="{name}"/>')
     return "\n".join([*lines, "</dependencies></ivy-module>"])

@@ -26,6 +26,7 @@ from typing import Literal
 
 from fruits_bigdata import __version__
 from fruits_bigdata.cloud.maven import retrieve
+from fruits_bigdata.vision.weights import WEIGHTS_FILE_NAME
 
 Architecture = Literal["x86_64", "aarch64"]
 Role = Literal["worker", "master"]
@@ -75,7 +76,7 @@ def build_package(
             _write_requirements(project, made, role, architecture)
         _add_project(project, made)
         (made / "weights").mkdir()
-        shutil.copy(weights, made / "weights")
+        shutil.copy(weights, made / "weights" / WEIGHTS_FILE_NAME)
         retrieve(made / "jars", SPARK_HADOOP_CLOUD, transitive=False)
         shutil.rmtree(made / "jars" / ".ivy")
         _write_manifest(made, architecture)
@@ -92,6 +93,23 @@ def platform_tags(architecture: Architecture) -> list[str]:
     return [*glibcs, f"manylinux2014_{architecture}", f"linux_{architecture}"]
 
 
+def resolve(project: Path, role: Role, architecture: Architecture) -> str:
+    """Return the requirements of a node, with the hashes of every file that fits the lock.
+
+    Raises:
+        PackageError: The lock has something of which there is no wheel for that processor.
+    """
+    command = [
+        *(str(Path(sys.executable).parent / "uv"), "pip", "compile", str(project / "pyproject.toml")),
+        *_EXTRAS[role],
+        *("--constraint", str(project / "requirements.lock")),
+        *("--python-version", PYTHON_VERSION, "--python-platform", f"{architecture}-manylinux_2_28"),
+        *("--only-binary", ":all:"),
+        *("--generate-hashes", "--no-header", "--no-annotate", "--quiet"),
+    ]
+    return _run(command, project)
+
+
 def _build_wheel(project: Path, wheels: Path) -> None:
     _pip(["wheel", str(project), "--no-deps", "--no-build-isolation", "--wheel-dir", str(wheels)])
 
@@ -99,14 +117,7 @@ def _build_wheel(project: Path, wheels: Path) -> None:
 def _write_requirements(project: Path, made: Path, role: Role, architecture: Architecture) -> None:
     """Fetch the role's wheels, which must be the lock's, and write their hashes down."""
     resolved = made / f"resolved-{role}.txt"
-    command = [
-        *(str(Path(sys.executable).parent / "uv"), "pip", "compile", str(project / "pyproject.toml")),
-        *_EXTRAS[role],
-        *("--constraint", str(project / "requirements.lock")),
-        *("--python-version", PYTHON_VERSION, "--python-platform", f"{architecture}-manylinux_2_28"),
-        *("--generate-hashes", "--no-header", "--no-annotate", "--quiet", "--output-file", str(resolved)),
-    ]
-    _run(command, project)
+    resolved.write_text(resolve(project, role, architecture))
     wheels = made / "wheels"
     before = set(wheels.iterdir())
     with tempfile.TemporaryDirectory(dir=made) as scratch:
@@ -168,8 +179,9 @@ def _pip(arguments: Sequence[str]) -> None:
     _run([sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", *arguments], None)
 
 
-def _run(command: Sequence[str], folder: Path | None) -> None:
+def _run(command: Sequence[str], folder: Path | None) -> str:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         said = (done.stderr or done.stdout).strip()[-1500:]
         raise PackageError(f"{Path(command[0]).name} {command[1]} ... failed: {said}")
+    return done.stdout

@@ -1,4 +1,7 @@
-"""What AWS asks for what a run uses, from `prices.yml` beside this module: each price with its origin."""
+"""What AWS asks for what a run uses, and how much of it a run uses: each figure with its origin.
+
+They are those of `prices.yml` and `work.yml` beside this module.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,20 +22,20 @@ class UnknownPriceError(LookupError):
 
 @dataclass(frozen=True)
 class Price:
-    """A price.
+    """A price, or a figure of the work.
 
     Attributes:
         name: What it is the price of.
-        value: US dollars before tax, or a share.
+        value: US dollars before tax, or what the unit and the name say.
         unit: Of what.
-        status: "read" in the source, or "assumed".
+        status: "read" in the source, "measured" by a command of this project, or "assumed".
         source: Where it comes from.
     """
 
     name: str
     value: float
     unit: str
-    status: Literal["read", "assumed"]
+    status: Literal["read", "measured", "assumed"]
     source: str
 
     @property
@@ -109,6 +112,16 @@ class PriceTable:
 
 
 @cache
+def work_figures() -> Mapping[str, Price]:
+    """Return the figures of work.yml by name."""
+    return {name: Price(name, **row) for name, row in _load("work.yml").items()}
+
+
+@cache
 def _read() -> dict[str, Any]:
-    table: dict[str, Any] = yaml.safe_load(files(__package__).joinpath("prices.yml").read_text())
+    return _load("prices.yml")
+
+
+def _load(name: str) -> dict[str, Any]:
+    table: dict[str, Any] = yaml.safe_load(files(__package__).joinpath(name).read_text())
     return table

@@ -52,7 +52,8 @@ def check_residency(
         s3: `endpoint_url`, `region` and so on, as in `conf/<env>/globals.yml`.
         allowed_regions: The place of each region or, for one outside the EU, the reason why it is allowed;
             None takes a region out.
-        allowed_endpoints: The reason for each endpoint that is neither AWS nor of this machine.
+        allowed_endpoints: The reason for each endpoint that is neither AWS nor of this machine. None of them
+            may be without TLS.
 
     Raises:
         ResidencyError: In one sentence: what, where, and the way out.
@@ -86,6 +87,12 @@ def check_residency(
     settings = json.dumps(s3, sort_keys=True, default=str)
     for name, bucket in buckets.items():
         endpoint = _told(name, bucket, _endpoint, settings)
+        if not _keeps_secrets(endpoint):
+            raise ResidencyError(
+                f"{name} lies in s3://{bucket} at {endpoint}, and without TLS whoever is on the way can read "
+                f"the data and the credentials: give the server's https:// address in s3.endpoint_url "
+                f"(http:// is for a server on this machine only, whatever allowed_endpoints says)"
+            )
         if endpoint in endpoints:
             _say_once(f"Allowed, wherever it may be: {endpoint} ({endpoints[endpoint]})")
             continue
@@ -147,10 +154,20 @@ def _client_regions(s3: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield from found
 
 
+def _keeps_secrets(endpoint: str) -> bool:
+    """Tell whether nobody can read what is said to an endpoint: by TLS, or since it stays on this machine."""
+    return urlsplit(endpoint).scheme == "https" or _is_of_this_machine(endpoint)
+
+
 def knows_regions(endpoint: str) -> bool:
     """Tell whether an endpoint knows where things lie: AWS, or a server on this machine."""
     host = urlsplit(endpoint).hostname or ""
-    if host.endswith(_AWS_DOMAINS) or host == "localhost":
+    return host.endswith(_AWS_DOMAINS) or _is_of_this_machine(endpoint)
+
+
+def _is_of_this_machine(endpoint: str) -> bool:
+    host = urlsplit(endpoint).hostname or ""
+    if host == "localhost":
         return True
     try:
         return ipaddress.ip_address(host).is_loopback

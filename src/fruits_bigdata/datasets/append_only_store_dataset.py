@@ -13,8 +13,8 @@ from fruits_bigdata.datasets.store_rewrite import StoreRewrite
 from fruits_bigdata.spark_session import empty_table
 from fruits_bigdata.storage import open_location, spark_location
 
-# Where Spark's committer keeps what a job has not committed.
-_UNCOMMITTED = "_temporary"
+# Where committers keep what a job has not committed: Spark's own, and S3A's magic one.
+_UNCOMMITTED = ("_temporary", "__magic")
 # Times that a reader looks again because the store was rewritten meanwhile.
 _LOOKS = 10
 
@@ -70,8 +70,9 @@ class _StoreDataset(AbstractDataset[Saved, DataFrame], Generic[Saved]):
         """Remove what a dead run left: it holds the lock no more, and this one does."""
         fs, root = open_location(self._filepath)
         # A dead job's uncommitted files, which the next commit would publish as well.
-        if fs.exists(f"{root}/{_UNCOMMITTED}"):
-            fs.rm(f"{root}/{_UNCOMMITTED}", recursive=True)
+        for name in self._names():
+            if name.startswith(_UNCOMMITTED):
+                fs.rm(f"{root}/{name}", recursive=True)
         rewrite = StoreRewrite.load(self._filepath)
         if rewrite.phase != "done":
             self._finish(rewrite)

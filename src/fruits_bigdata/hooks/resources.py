@@ -1,6 +1,7 @@
 """Hooks for what a run needs while it works: the settings of S3, the output's lock, the Spark session."""
 
 import atexit
+import logging
 import signal
 import threading
 from collections.abc import Mapping
@@ -17,7 +18,11 @@ from pyspark.sql import SparkSession
 from fruits_bigdata.hooks.common import flag, place_of
 from fruits_bigdata.output_lock import OutputLock
 from fruits_bigdata.spark_session import create_session, java_process_id, start_python_workers
-from fruits_bigdata.storage import configure_s3
+from fruits_bigdata.storage import configure_s3, is_s3
+
+_COMMITTER = "spark.hadoop.fs.s3a.committer.name"
+
+logger = logging.getLogger(__name__)
 
 
 class StorageHooks:
@@ -93,16 +98,18 @@ class SparkHooks:
 
     def __init__(self) -> None:
         self._settings: Mapping[str, Any] = {}
+        self._s3a: Mapping[str, Any] = {}
         self._own: Future[SparkSession] | None = None
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Keep the settings."""
         self._settings = context.config_loader["spark"]
+        self._s3a = context.config_loader["s3a"]
 
     # Last, so that what refuses a run does so before anything is started.
     @hook_impl(trylast=True)
-    def before_pipeline_run(self, pipeline: Pipeline) -> None:
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
         """Let the session start, unless no node needs it or a notebook has one, which is then used."""
         if (
             not any("spark" in node.tags for node in pipeline.nodes)
@@ -110,7 +117,7 @@ class SparkHooks:
         ):
             return
         starter = ThreadPoolExecutor(1, thread_name_prefix="spark")
-        self._own = starter.submit(create_session, self._settings)
+        self._own = starter.submit(self._start, _on_s3(pipeline, catalog))
         starter.submit(lambda own: start_python_workers(own.result()), self._own)
         starter.shutdown(wait=False)
         # Ctrl-C is no Exception, so no hook hears of it.
@@ -136,12 +143,27 @@ class SparkHooks:
         """Stop the session."""
         self._stop()
 
+    def _start(self, on_s3: bool) -> SparkSession:
+        if not on_s3:
+            return create_session(self._settings)
+        packages = self._s3a.get("spark.jars.packages")
+        if packages:
+            logger.info("S3 for Spark: %s, fetched once", packages)
+        session = create_session({**self._settings, **self._s3a})
+        logger.info("Spark writes to S3 by S3A's committer %r", session.conf.get(_COMMITTER))
+        return session
+
     def _stop(self) -> None:
         if self._own is not None:
             if self._own.exception() is None:
                 self._own.result().stop()
             self._own = None
             atexit.unregister(self._stop)
+
+
+def _on_s3(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> bool:
+    places = (place_of(catalog[name]) for name in pipeline.datasets() if name in catalog)
+    return any(place is not None and is_s3(place) for place in places)
 
 
 def _exit(signal_number: int, frame: object) -> NoReturn:

@@ -24,7 +24,12 @@ def rejection_kind(reason: str) -> str:
 
 def this_worker() -> str:
     """Return the name of this process, `host:pid`."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+    return f"{this_host()}:{os.getpid()}"
+
+
+def this_host() -> str:
+    """Return the name of this machine; in a container of YARN, the name that YARN has for its node."""
+    return os.environ.get("NM_HOST") or socket.gethostname()
 
 
 @dataclass
@@ -81,7 +86,7 @@ class FeaturizationStatistics:
 
     def tick(self) -> None:
         """Note that this host has dealt with one more image now."""
-        self.timeline.add(socket.gethostname(), time())
+        self.timeline.add(this_host(), time())
 
     def reject(self, path: str, reason: str) -> None:
         """Count an image without features."""

@@ -1,71 +1,63 @@
-import io
 import json
-from dataclasses import replace
 from typing import Any
 
-import numpy as np
+import pandas as pd
 import pytest
 from pyspark.sql import DataFrame
 from pyspark.sql.functions import concat, lit
 
-from fruits_bigdata.linalg.moments import Moments
-from fruits_bigdata.linalg.pca import PcaModel, fit_pca
-from fruits_bigdata.linalg.sample import FeatureSample
-from fruits_bigdata.linalg.summary import FeatureSummary
-from fruits_bigdata.pipelines.pca.nodes import project_features
+from fruits_bigdata.image_folder import ImageFolder
+from fruits_bigdata.linalg.pca import PcaModel
+from fruits_bigdata.pipelines.pca.nodes import PcaParameters
 from fruits_bigdata.pipelines.reporting import nodes
 from fruits_bigdata.pipelines.reporting.nodes import (
     TooManyRejectedError,
     build_metrics,
     check_rejected_share,
-    measure_pca_quality,
-    plot_components,
-    plot_explained_variance,
+    read_report_pictures,
+    report_rejections,
 )
 from fruits_bigdata.run_statistics import RunStatistics
 
 
-def fitted(matrix: np.ndarray, n_components: int) -> PcaModel:
-    names = [f"class {i % 4}" for i in range(len(matrix))]
-    sample = FeatureSample.of([f"{i}.jpg" for i in range(len(matrix))], names, matrix)
-    summary = FeatureSummary(Moments.of(matrix), sample)
-    return replace(fit_pca(summary.moments, n_components, featurizer="f1"), summary=summary)
-
-
-@pytest.fixture(scope="module")
-def pca_model(matrix: np.ndarray) -> PcaModel:
-    return fitted(matrix, 12)
-
-
-@pytest.fixture(scope="module")
-def pca_quality(pca_model: PcaModel) -> dict[str, Any]:
-    return measure_pca_quality(pca_model)
-
-
-@pytest.fixture(scope="module")
-def pca(features: DataFrame, images: DataFrame, pca_model: PcaModel, no_scores: DataFrame) -> DataFrame:
-    return project_features(features, images, pca_model, no_scores).persist()
+@pytest.fixture
+def broken(images: DataFrame) -> DataFrame:
+    """The rejected rows of one class, with three kinds of reasons."""
+    rows = images.where("label = 'class 3'")
+    reason = concat(lit("reason "), rows.length % 3, lit(": "), "path")
+    return rows.withColumn("featurizer", lit("f1")).withColumn("reason", reason)
 
 
 def test_metrics_count_what_is_current(
-    features: DataFrame, images: DataFrame, pca_model: PcaModel, pca_quality: dict[str, Any]
+    features: DataFrame,
+    images: DataFrame,
+    broken: DataFrame,
+    pca_model: PcaModel,
+    pca_quality: dict[str, Any],
+    class_quality: dict[str, Any],
+    neighbour_examples: dict[str, Any],
 ) -> None:
-    broken = images.where("label = 'class 3'")
-    reason = concat(lit("reason "), broken.length % 3, lit(": "), "path")
-    rejected = broken.withColumn("featurizer", lit("f1")).withColumn("reason", reason)
-    stale = rejected.withColumn("length", rejected.length + 1000)
     statistics = RunStatistics()
     statistics.start("run", "local", {"limit": 3})
     metrics = build_metrics(
         images,
         features.where("label != 'class 3'").union(features.withColumn("length", features.length + 1000)),
-        rejected.union(stale),
+        [
+            {"kind": "reason 1", "images": 13, "examples": []},
+            {"kind": "reason 0", "images": 7, "examples": []},
+        ],
         {"model": pca_model.name, "refitted": True},
         pca_quality,
+        class_quality,
+        neighbour_examples,
         {"listed": 80, "new": 3},
         {"images": 80, "weights_digest": "d"},
         {"pca": 60},
+        {"points": 60},
+        {"limit": 3, "pca": PcaParameters(n_components=12)},
         statistics,
+        "one finding",
+        "another",
     )
     assert metrics == json.loads(json.dumps(metrics))
     assert metrics["counts"] == {
@@ -75,21 +67,53 @@ def test_metrics_count_what_is_current(
         "classes": 4,
         "published": {"pca": 60},
     }
-    reasons = list(metrics["rejected_by_reason"].items())
-    assert sum(n for _, n in reasons) == 20
-    assert len(reasons) == 3
-    assert reasons == sorted(reasons, key=lambda item: (-item[1], item[0]))
+    assert metrics["rejected_by_reason"] == {"reason 1": 13, "reason 0": 7}
     assert metrics["found"] == {"listed": 80, "new": 3}
     assert metrics["pca"]["n_images"] == 80
     assert metrics["pca"]["model"] == pca_model.name
     assert 0 < metrics["pca"]["neighbour_overlap"] < 1
+    assert metrics["classes"] == class_quality
+    assert metrics["neighbours"] == neighbour_examples
+    assert metrics["explorer"] == {"points": 60}
+    assert metrics["findings"] == ["one finding", "another"]
     assert metrics["featurization"] == {"images": 80, "weights_digest": "d"}
+    assert metrics["parameters"]["limit"] == 3
+    assert metrics["parameters"]["pca"]["n_components"] == 12
     assert metrics["run"]["parameters"] == {"limit": 3}
     assert metrics["pca"]["explained_variance_ratio_sum"] == pytest.approx(
         sum(metrics["pca"]["explained_variance_ratio"])
     )
     assert len(metrics["pca"]["explained_variance"]) == 12
     assert metrics["versions"]["pyspark"] == metrics["versions"]["spark"]
+
+
+def test_rejected_images_are_counted_by_reason_as_long_as_they_are_listed(
+    images: DataFrame, broken: DataFrame
+) -> None:
+    stale = broken.withColumn("length", broken.length + 1000)
+    kinds, _, finding = report_rejections(broken.union(stale), images)
+    assert sum(kind["images"] for kind in kinds) == 20
+    assert kinds == sorted(kinds, key=lambda kind: (-kind["images"], kind["kind"]))
+    assert len(kinds) == 3
+    assert finding.startswith("20 of 80 images rejected (25.0 %)")
+    assert report_rejections(stale, images)[0] == []
+
+
+def test_pictures_are_those_of_the_examples_and_of_the_first_points(
+    image_folder: ImageFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [row["path"] for batch in image_folder.list_batches() for row in batch.to_pylist()]
+    monkeypatch.setattr(nodes, "_MAX_THUMBNAILS", 2)
+    near = [{"path": paths[4]}, {"path": "gone/1.jpg"}]
+    examples = {"examples": [{"path": paths[5], "neighbours": near}]}
+    shown, thumbnails, statistics = read_report_pictures(
+        image_folder, pd.DataFrame({"path": paths}), examples
+    )
+    assert set(shown) == set(paths[4:6])
+    assert set(thumbnails) == set(paths[:2])
+    assert {picture.shape for picture in shown.values()} == {(128, 128, 3)}
+    assert {picture.shape for picture in thumbnails.values()} == {(64, 64, 3)}
+    assert statistics == {"wanted": 5, "missing": 1}
 
 
 @pytest.mark.parametrize(
@@ -114,61 +138,6 @@ def test_too_many_rejected_images_fail_the_run_with_reasons(rejected: int, image
 def test_a_share_is_a_share(share: object) -> None:
     with pytest.raises(ValueError, match=f"max_rejected_share={share}"):
         check_rejected_share({"images": 1, "rejected": 0, "rejections": []}, share, {})  # type: ignore[arg-type]
-
-
-def test_the_variance_plot_says_what_was_kept(pca_model: PcaModel, pca_quality: dict[str, Any]) -> None:
-    (axes,) = plot_explained_variance(pca_quality).axes
-    ratios = 100 * pca_model.explained_variance_ratio_
-    np.testing.assert_allclose([bar.get_height() for bar in axes.patches], ratios)
-    np.testing.assert_allclose(axes.lines[0].get_ydata(), ratios.cumsum())
-    assert f"12 components keep {ratios.sum():.1f} %" in axes.get_title()
-
-
-def test_the_scatter_shows_every_image_by_class(pca: DataFrame, pca_quality: dict[str, Any]) -> None:
-    figure = plot_components(pca, pca_quality)
-    (axes,) = figure.axes
-    shown = np.vstack([points.get_offsets() for points in axes.collections])
-    expected = np.array([row["pca"][:2] for row in pca.collect()])
-    np.testing.assert_allclose(np.sort(shown, axis=0), np.sort(expected, axis=0), rtol=1e-6)
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == [f"class {i}" for i in range(4)]
-    assert "80 images of 4 classes" in axes.get_title()
-
-
-def test_many_images_are_sampled_and_many_classes_are_named_in_place(
-    pca: DataFrame, pca_quality: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(nodes, "_MAX_POINTS", 30)
-    monkeypatch.setattr(nodes, "_MAX_CLASSES_IN_LEGEND", 3)
-    # More classes than colours and markers.
-    monkeypatch.setattr(nodes, "_COLOURS", nodes._COLOURS[:1])
-    monkeypatch.setattr(nodes, "_MARKERS", "os")
-    figure = plot_components(pca, pca_quality)
-    (axes,) = figure.axes
-    assert sum(len(points.get_offsets()) for points in axes.collections) == 30
-    assert "30 of 80 images" in axes.get_title()
-    assert not figure.legends
-    assert {text.get_text() for text in axes.texts} == {f"class {i}" for i in range(4)}
-
-
-@pytest.mark.parametrize("max_in_legend", [40, 1])
-def test_labels_are_no_formulas(
-    pca: DataFrame, pca_quality: dict[str, Any], max_in_legend: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(nodes, "_MAX_CLASSES_IN_LEGEND", max_in_legend)
-    odd = pca.replace({"class 0": "$x^{2$", "class 1": "_u"}, subset="label")
-    figure = plot_components(odd, pca_quality)
-    figure.savefig(io.BytesIO())
-    shown = figure.legends[0].get_texts() if figure.legends else figure.axes[0].texts
-    assert {text.get_text() for text in shown} == {"$x^{2$", "_u", "class 2", "class 3"}
-
-
-def test_one_component_has_a_plot_too(
-    features: DataFrame, images: DataFrame, matrix: np.ndarray, no_scores: DataFrame
-) -> None:
-    model = fitted(matrix, 1)
-    scores = project_features(features, images, model, no_scores)
-    (axes,) = plot_components(scores, measure_pca_quality(model)).axes
-    assert all((points.get_offsets()[:, 1] == 0).all() for points in axes.collections)
 
 
 def test_a_package_that_is_not_installed_has_no_version() -> None:

@@ -7,9 +7,11 @@ from itertools import chain
 from typing import Any
 
 import pandas as pd
+from pydantic import BaseModel
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
 
+from fruits_bigdata.cloud.run_cost import cost_of_run
 from fruits_bigdata.image_folder import ImageFolder
 from fruits_bigdata.linalg.pca import PcaModel
 from fruits_bigdata.linalg.quality import measure_quality
@@ -99,15 +101,17 @@ def build_metrics(
     featurization_statistics: Mapping[str, Any],
     export_check: Mapping[str, int],
     explorer_statistics: Mapping[str, Any],
+    parameters: Mapping[str, Any],
     run_statistics: RunStatistics,
     *findings: str,
 ) -> dict[str, Any]:
     """Gather the run's figures, as `metrics.schema.json` describes them.
 
-    Counts, reasons, times, speed, what the PCA keeps of images and of classes, what the pictures say.
+    Counts, reasons, times, speed, cost, what the PCA keeps of images and of classes, what the pictures say.
     """
     listed = images.agg(f.count("*").alias("images"), f.countDistinct(LABEL).alias("classes")).first()
     assert listed is not None
+    run = run_statistics.as_dict()
     return {
         "counts": {
             "listed": listed["images"],
@@ -118,7 +122,12 @@ def build_metrics(
         },
         "rejected_by_reason": {kind["kind"]: kind["images"] for kind in rejections},
         "found": dict(comparison),
-        "run": run_statistics.as_dict(),
+        "parameters": {
+            name: value.model_dump() if isinstance(value, BaseModel) else value
+            for name, value in parameters.items()
+        },
+        "run": run,
+        "cost": cost_of_run(run["seconds"], featurization_statistics),
         "featurization": dict(featurization_statistics),
         "pca": {**pca_fit, **pca_quality},
         "classes": dict(class_quality),
@@ -141,7 +150,7 @@ def check_rejected_share(
     featurization_statistics: Mapping[str, Any],
     max_rejected_share: float,
     metrics: Mapping[str, Any],
-    stages_finding: str = "",
+    *findings: str,
 ) -> None:
     """Fail the run if too many of its images were rejected.
 
@@ -149,7 +158,7 @@ def check_rejected_share(
         featurization_statistics: What the run's featurization did.
         max_rejected_share: The share of the run's images, from 0 to 1, that may be rejected.
         metrics: The report, which is written first.
-        stages_finding: Of the picture that is drawn last.
+        findings: Of what is made last.
 
     Raises:
         ValueError: `max_rejected_share` is no share.

@@ -19,6 +19,7 @@ from fruits_bigdata.pipelines.reporting.plots.stages import plot_stages
 from fruits_bigdata.pipelines.reporting.plots.throughput import plot_throughput
 from fruits_bigdata.pipelines.reporting.plots.variance import plot_explained_variance
 from fruits_bigdata.pipelines.reporting.samples import sample_points
+from fruits_bigdata.pipelines.reporting.slides.deck import build_slides
 
 
 def create_pipeline() -> Pipeline:
@@ -26,6 +27,7 @@ def create_pipeline() -> Pipeline:
     pca -> sample_points -> read_report_pictures -> pictures
     figures, pictures -> plot_... -> a picture and its finding; build_explorer -> explorer
     figures, findings, statistics -> build_metrics -> metrics -> plot_stages
+    metrics, pictures -> build_slides -> presentation
     all of it -> check_rejected_share, which may fail the run
     """
     return Pipeline(
@@ -59,6 +61,7 @@ def create_pipeline() -> Pipeline:
                     "featurization_statistics",
                     "export_check",
                     "explorer_statistics",
+                    "parameters",
                     "run_statistics",
                     "explained_variance_finding",
                     "components_finding",
@@ -74,8 +77,20 @@ def create_pipeline() -> Pipeline:
             ),
             Node(plot_stages, "metrics", ["stages_plot", "stages_finding"], name="plot_stages"),
             Node(
+                build_slides,
+                ["metrics", "points", "thumbnails", "example_pictures", "params:s3"],
+                ["presentation", "presentation_finding"],
+                name="build_slides",
+            ),
+            Node(
                 check_rejected_share,
-                ["featurization_statistics", "params:max_rejected_share", "metrics", "stages_finding"],
+                [
+                    "featurization_statistics",
+                    "params:max_rejected_share",
+                    "metrics",
+                    "stages_finding",
+                    "presentation_finding",
+                ],
                 None,
                 name="check_rejected_share",
             ),

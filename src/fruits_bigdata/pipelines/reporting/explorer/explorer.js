@@ -27,7 +27,7 @@ let view = { ...start };
 let hovered = -1;
 let waiting = false;
 
-const canvas = element("points");
+let canvas = element("points");
 const overlay = element("overlay");
 const pen = overlay.getContext("2d");
 let width = 0, height = 0, ratio = 1;
@@ -58,12 +58,20 @@ function project(m, at, s, middle) {
   ];
 }
 
-const radius = () => Math.min(9, Math.max(1.6, 60 / Math.sqrt(n)) * Math.sqrt(Math.max(1, view.zoom)));
+const radius = () => Math.min(6, Math.max(1.6, 250 / Math.sqrt(n)) * Math.sqrt(Math.max(1, view.zoom)));
 
 // WebGL where there is any; else the same on a plain canvas.
 function makePainter() {
   const gl = canvas.getContext("webgl", { antialias: false, alpha: false });
-  return gl ? withWebGl(gl) : withCanvas(canvas.getContext("2d"));
+  const made = gl && withWebGl(gl);
+  if (made) return made;
+  if (gl) {
+    // A canvas keeps the kind of its first context.
+    const other = canvas.cloneNode();
+    canvas.replaceWith(other);
+    canvas = other;
+  }
+  return withCanvas(canvas.getContext("2d"));
 }
 
 function withWebGl(gl) {
@@ -76,7 +84,7 @@ function withWebGl(gl) {
   const program = gl.createProgram();
   compile(gl.VERTEX_SHADER, `
     attribute vec3 place; attribute vec4 colour;
-    uniform mat3 turn; uniform vec2 scale, shift, middle; uniform float size, lit;
+    uniform mat3 turn; uniform vec2 scale, shift, middle; uniform mediump float size; uniform float lit;
     varying vec3 ink;
     void main() {
       vec3 seen = turn * place;
@@ -90,9 +98,11 @@ function withWebGl(gl) {
       float from = length(gl_PointCoord - 0.5) * size, edge = 0.5 * size;
       if (from > edge) discard;
       float cover = clamp(edge - from, 0.0, 1.0);
-      gl_FragColor = vec4(mix(ink * 0.72, ink, smoothstep(0.0, 1.0, edge - from - 0.6)), cover);
+      vec3 rim = size > 6.0 ? ink * 0.72 : ink;
+      gl_FragColor = vec4(mix(rim, ink, smoothstep(0.0, 1.0, edge - from - 0.6)), cover);
     }`);
   gl.linkProgram(program);
+  if (!gl.getProgramParameter(program, gl.LINK_STATUS)) return null;
   gl.useProgram(program);
   const uniform = (name) => gl.getUniformLocation(program, name);
   const at = Object.fromEntries(
@@ -109,6 +119,7 @@ function withWebGl(gl) {
   attribute("place", place, 3, gl.FLOAT, false);
   const inks = new Uint8Array(4 * n);
   const buffer = attribute("colour", inks, 4, gl.UNSIGNED_BYTE, true);
+  let passes = [1];
   gl.enable(gl.BLEND);
   gl.blendFunc(gl.SRC_ALPHA, gl.ONE_MINUS_SRC_ALPHA);
   gl.depthFunc(gl.LEQUAL);
@@ -119,6 +130,7 @@ function withWebGl(gl) {
         inks.set(lit[i] ? COLOURS[label[i] % COLOURS.length] : DIM, 4 * i);
         inks[4 * i + 3] = lit[i] ? 255 : 0;
       }
+      passes = lit.includes(0) ? [0, 1] : [1];
       gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
       gl.bufferSubData(gl.ARRAY_BUFFER, 0, inks);
     },
@@ -132,7 +144,7 @@ function withWebGl(gl) {
       gl.uniform2fv(at.middle, centre());
       gl.uniform1f(at.size, 2 * radius() * ratio);
       (view.solid ? gl.enable : gl.disable).call(gl, gl.DEPTH_TEST);
-      for (const bright of [0, 1]) {
+      for (const bright of passes) {
         gl.uniform1f(at.lit, bright);
         gl.drawArrays(gl.POINTS, 0, n);
       }
@@ -269,7 +281,7 @@ function hover(px, py) {
 }
 
 function showCard() {
-  element("label").textContent = data.labels[label[hovered]];
+  element("label").textContent = named(label[hovered]);
   element("path").textContent = data.paths[hovered];
   const scores = Array.from(place.subarray(3 * hovered, 3 * hovered + Math.min(3, data.ratios.length)));
   element("scores").textContent =
@@ -340,6 +352,10 @@ overlay.addEventListener("keydown", (event) => {
   else if (event.key === "-") zoom(0.8, width / 2, height / 2);
 });
 
+// An image at the top of the folder has no label.
+const named = (i) => data.labels[i] || "(no label)";
+const counted = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
+
 function filter() {
   const asked = element("search").value.trim().toLowerCase();
   const found = data.labels.map((name) => name.toLowerCase().includes(asked));
@@ -347,8 +363,8 @@ function filter() {
   let images = 0;
   lit = Uint8Array.from(label, (one) => (on[one] ? (images++, 1) : 0));
   element("status").textContent = images === n
-    ? `${n.toLocaleString("en")} images, ${data.labels.length.toLocaleString("en")} labels`
-    : `${images.toLocaleString("en")} of ${n.toLocaleString("en")} images shown`;
+    ? `${counted(n, "image")}, ${counted(data.labels.length, "label")}`
+    : `${images.toLocaleString("en")} of ${counted(n, "image")} shown`;
   element("all").hidden = !asked && !chosen.size;
   const list = element("labels");
   list.replaceChildren();
@@ -380,7 +396,7 @@ function entry(i) {
   button.title = data.labels[i];
   button.setAttribute("aria-pressed", chosen.has(i));
   part("swatch", "").style.background = data.colours[i % COLOURS.length];
-  part("name", data.labels[i]);
+  part("name", named(i));
   part("count", counts[i].toLocaleString("en"));
   button.addEventListener("click", () => {
     if (!chosen.delete(i)) chosen.add(i);

@@ -48,7 +48,7 @@ def build_page(
     labels: list[str] = found.tolist()
     keys: list[str] = points[PATH].tolist()
     scores = points[["pc1", "pc2", "pc3"]].to_numpy(np.float64)
-    largest = max(float(np.abs(scores).max(initial=0)), np.finfo(np.float32).tiny)
+    largest = max(float(np.abs(scores).max(initial=0)), float(np.finfo(np.float32).tiny))
     pictured = [i for i, path in enumerate(keys) if path in thumbnails]
     side = len(next(iter(thumbnails.values()))) if thumbnails else 1
     sheets = _sheets([thumbnails[keys[i]] for i in pictured], side)

@@ -35,14 +35,16 @@ def plot_components(
     by_class = {str(label): group for label, group in points.groupby(LABEL, sort=True)}
     n, n_classes = pca_quality["n_images"], len(by_class)
     finding = f"Two of {len(ratios)} components" if len(ratios) > 2 else count(len(ratios), "component")
-    finding += f" show {ratios[:2].sum():.1f} % of the variance of {count(n, 'image')}"
+    finding += f" {'shows' if len(ratios) == 1 else 'show'} {ratios[:2].sum():.1f} % of the variance"
+    finding += f" of {count(n, 'image')}"
     figure = new_figure(11, 8, finding)
     axes = figure.subplots()
+    size = float(np.clip(6_000 / max(1, len(points)), 12, 40))
     for i, (label, group) in enumerate(by_class.items()):
         axes.scatter(
             group["pc1"],
             group["pc2"],
-            s=12,
+            s=size,
             alpha=0.75,
             linewidths=0,
             label=str(i),

@@ -1,6 +1,7 @@
 """Some images, and those whose scores are nearest."""
 
 import math
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,9 @@ from fruits_bigdata.pipelines.reporting.plots.style import (
     nothing_to_show,
     shown,
 )
+
+# Marks that need no colour.
+_RIGHT, _WRONG = "\N{CHECK MARK}", "\N{BALLOT X}"
 
 
 def plot_neighbours(neighbour_examples: Mapping[str, Any], pictures: Mapping[str, NDArray[np.uint8]]) -> Plot:
@@ -39,7 +43,8 @@ def plot_neighbours(neighbour_examples: Mapping[str, Any], pictures: Mapping[str
         f"{count(neighbour_examples['sampled'], 'sampled image')}"
     )
     columns = max(len(example["neighbours"]) for example in examples)
-    figure = new_figure(1.5 * (columns + 1) + 0.3, 1.72 * len(examples) + 1.0, finding)
+    width = 1.5 * (columns + 1) + 0.3
+    figure = new_figure(width, 1.72 * len(examples) + 1.0, finding)
     grid = figure.subplots(len(examples), columns + 1, squeeze=False)
     for row, example in zip(grid, examples, strict=True):
         for axes in row:
@@ -47,7 +52,7 @@ def plot_neighbours(neighbour_examples: Mapping[str, Any], pictures: Mapping[str
         _draw(row[0], example, pictures, GREY, shown(example["label"], 22))
         for axes, near in zip(row[1:], example["neighbours"], strict=False):
             right = near["label"] == example["label"]
-            sign = "same" if right else f"not: {shown(near['label'], 18)}"
+            sign = f"{_RIGHT} same" if right else f"{_WRONG} {shown(near['label'], 18)}"
             _draw(axes, near, pictures, BLUE if right else VERMILION, f"{sign}\n{near['distance']:.1f}")
     wrong = neighbour_examples["chosen_for_errors"]
     chosen = (
@@ -55,11 +60,11 @@ def plot_neighbours(neighbour_examples: Mapping[str, Any], pictures: Mapping[str
         if wrong
         else "No sampled image has a wrong neighbour among its nearest; "
     )
-    figure.supxlabel(
-        f"{chosen}left: an image, then its nearest; blue: same label, red: another.\n"
-        "Above each: distance of the scores. An empty frame: the image could not be read any more.",
-        fontsize=8,
+    said = (
+        f"{chosen}left: an image, then its nearest; {_RIGHT}, blue: same label; {_WRONG}, red: another. "
+        "Above each: distance of the scores. An empty frame: the image could not be read any more."
     )
+    figure.supxlabel(textwrap.fill(said, int(13 * width)), fontsize=8)
     return figure, finding
 
 

@@ -24,7 +24,8 @@ def plot_reconstruction_error(class_quality: Mapping[str, Any], pca_quality: Map
     """Draw the reconstruction error of each class, the largest first: the ends of it if there are many."""
     errors = 100 * np.array(class_quality["reconstruction_error"])
     order = np.argsort(-errors, kind="stable")
-    mean, k = 100 * pca_quality["reconstruction_error"], pca_quality["n_components"]
+    # Rounding may leave a hair less than nothing.
+    mean, k = max(0.0, 100 * pca_quality["reconstruction_error"]), pca_quality["n_components"]
     worst = shown(class_quality["labels"][order[0]])
     lose = "component loses" if k == 1 else "components lose"
     if len(order) == 1:

@@ -26,9 +26,11 @@ def plot_rejections(rejections: Sequence[Mapping[str, Any]], n_listed: int) -> P
             "Every listed image could be read, decoded and featurized.",
         )
     share = 100 * n / n_listed
-    first = rejections[0]["kind"]
-    reason = f"all of them {first}" if len(rejections) == 1 else f"most of them {first}"
-    finding = f"{n:,} of {count(n_listed, 'image')} rejected ({share:.1f} %), {reason}"
+    first = rejections[0]
+    how_many = (
+        "all of them" if first["images"] == n else "most of them" if first["images"] > n / 2 else "most often"
+    )
+    finding = f"{n:,} of {count(n_listed, 'image')} rejected ({share:.1f} %), {how_many} {first['kind']}"
     kinds = list(rejections[:_MAX_KINDS])
     figure = new_figure(10, 1.9 + 0.55 * len(kinds), finding)
     axes = figure.subplots()

@@ -28,12 +28,13 @@ def plot_class_similarity(class_quality: Mapping[str, Any]) -> Plot:
     most = int(similarity[above].argmax())
     pair = [shown(labels[i[most]]) for i in above]
     finding = f"Most alike of {count(class_quality['classes'], 'class', 'classes')}: {pair[0]} and {pair[1]}"
+    finding += f", cosine {similarity[above][most]:.2f}"
     if n < class_quality["classes"]:
         finding += f" (the {n} largest are shown)"
-    side = float(np.clip(0.17 * n + 3.5, 6, 20))
+    side = float(np.clip(0.17 * n + 3.5, 6, 14))
     figure = new_figure(side + 1, side, finding)
     axes = figure.subplots()
-    image = axes.imshow(similarity, cmap="viridis", vmin=-1, vmax=1, interpolation="nearest")
+    image = axes.imshow(similarity, cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
     size = float(np.clip(60 * side / n, 4, 9))
     with literal_ticks(axes):
         names = [shown(label, 22) for label in labels]
@@ -44,11 +45,12 @@ def plot_class_similarity(class_quality: Mapping[str, Any]) -> Plot:
     if n <= 12:
         for i, j in np.ndindex(n, n):
             value = similarity[i, j]
-            axes.text(
-                j, i, f"{value:.2f}", ha="center", va="center", fontsize=8, color="wk"[int(value > 0.3)]
-            )
+            colour = "w" if abs(value) > 0.6 else "k"
+            axes.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=8, color=colour)
     bar = figure.colorbar(image, ax=axes, shrink=0.6, aspect=30)
-    bar.set_label("cosine between the classes' mean scores (1: same direction, -1: opposite)")
+    bar.set_label("cosine of the classes' mean scores")
     bar.outline.set_visible(False)
-    axes.set_xlabel(f"of {count(sum(class_quality['images']), 'sampled image')}, ordered by clustering")
+    axes.set_xlabel(
+        f"classes that are alike side by side; {count(sum(class_quality['images']), 'sampled image')}"
+    )
     return figure, finding

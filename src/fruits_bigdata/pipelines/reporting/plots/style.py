@@ -15,8 +15,10 @@ SKY, VERMILION, YELLOW, BLACK = "#56B4E9", "#D55E00", "#F0E442", "#000000"
 COLOURS = (BLUE, ORANGE, GREEN, PINK, SKY, VERMILION, YELLOW, BLACK)
 GREY = "#8A8A8A"
 
-_TITLE_CHARACTERS_PER_INCH = 8.2
+# Of letters of ordinary width.
+_TITLE_CHARACTERS_PER_INCH = 9
 _MAX_NAME = 28
+NO_LABEL = "(no label)"
 
 # A name in a script that the font lacks is shown as boxes, which is no news in a run's log.
 warnings.filterwarnings("ignore", message=r"Glyph \d+ .*missing from", category=UserWarning)
@@ -28,8 +30,13 @@ def new_figure(width: float, height: float, finding: str) -> Any:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
-    title = textwrap.fill(finding, int(width * _TITLE_CHARACTERS_PER_INCH))
-    figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold", parse_math=False)
+    title = figure.suptitle("", x=0.01, ha="left", fontsize=13, fontweight="bold", parse_math=False)
+    characters = int(width * _TITLE_CHARACTERS_PER_INCH)
+    while characters > _MAX_NAME:
+        title.set_text(textwrap.fill(finding, characters))
+        if title.get_window_extent().x1 <= figure.bbox.x1:
+            break
+        characters -= 4
     return figure
 
 
@@ -49,10 +56,11 @@ def nothing_to_show(finding: str, reason: str) -> Plot:
 
 
 def shown(name: str, length: int = _MAX_NAME) -> str:
-    """Return a name on one line, cut in its middle if it is long."""
+    """Return a name on one line, cut in its middle if it is long; at the top of the folder there is none."""
     line = "".join(
         character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in name
     )
+    line = line or NO_LABEL
     if len(line) <= length:
         return line
     return f"{line[: length // 2]}\N{HORIZONTAL ELLIPSIS}{line[-(length - length // 2 - 1) :]}"

@@ -23,7 +23,7 @@ def plot_explained_variance(pca_quality: Mapping[str, Any]) -> Plot:
     k, total = len(ratios), ratios.sum()
     for_more = next((item for item in pca_quality["components_for"].items() if float(item[0]) > total), None)
     keep = "component keeps" if k == 1 else "components keep"
-    finding = f"{k} {keep} {total:.1f} % of the variance of {pca_quality['n_features']:,} features"
+    finding = f"{k} {keep} {total:.1f} % of the variance"
     if for_more is not None:
         finding += f"; {for_more[0]} % would take {for_more[1]:,}"
     figure = new_figure(9, 5, finding)
@@ -38,21 +38,20 @@ def plot_explained_variance(pca_quality: Mapping[str, Any]) -> Plot:
         numbers[:k], ratios.cumsum(), color=VERMILION, marker="o", markersize=3, label="all up to this one"
     )
     axes.axvline(k + 0.5, color=GREY, lw=1, ls="--")
-    left = k > len(best) / 2
     axes.annotate(
         f"k = {k}: {total:.1f} %",
         (k, total),
-        (-8 if left else 8, -22),
+        (12, -18),
         textcoords="offset points",
-        ha="right" if left else "left",
         color=VERMILION,
         fontweight="bold",
     )
-    axes.set_xlabel(f"component, of a PCA of {count(pca_quality['n_images'], 'image')}")
+    n, d = count(pca_quality["n_images"], "image"), count(pca_quality["n_features"], "feature")
+    axes.set_xlabel(f"component, of a PCA of {n} with {d} each")
     axes.set_ylabel("explained variance (%)")
     axes.set_ylim(0, 105)
     axes.set_xlim(0.3, len(best) + 0.7)
     axes.xaxis.get_major_locator().set_params(integer=True)
     plain(axes)
-    axes.legend(loc="center right", frameon=False)
+    axes.legend(loc="lower right", frameon=False, bbox_to_anchor=(1, 0.04))
     return figure, finding

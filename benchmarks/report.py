@@ -1,0 +1,209 @@
+"""What the report costs as a collection grows, with generated scores: seconds, and the memory of the driver.
+
+    python -m benchmarks.report --rows 10000 --rows 1000000 --browser /usr/bin/chromium
+
+Each size in a process of its own: all nodes of the reporting pipeline that measure, sample, read or draw a
+number of things that could grow, in 131 classes, with one photograph of 100 x 100 pixels in the place of each
+image. With a browser, also the seconds in which it opens the explorer, the milliseconds of each of 100 frames
+while the map turns, and those in which the point at the pointer is found.
+"""
+
+import io
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import yaml
+from PIL import Image
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as f
+
+from benchmarks.processes import peak_memory_mb
+from benchmarks.runs import PROJECT, write_results
+from fruits_bigdata.linalg.classes import choose_neighbours, measure_classes
+from fruits_bigdata.linalg.moments import Moments
+from fruits_bigdata.linalg.pca import PcaModel, fit_pca
+from fruits_bigdata.linalg.sample import SAMPLE_SIZE, FeatureSample
+from fruits_bigdata.linalg.summary import FeatureSummary
+from fruits_bigdata.pipelines.reporting import nodes
+from fruits_bigdata.pipelines.reporting.plots.components import plot_components
+from fruits_bigdata.pipelines.reporting.plots.neighbours import plot_neighbours
+from fruits_bigdata.pipelines.reporting.plots.reconstruction import plot_reconstruction_error
+from fruits_bigdata.pipelines.reporting.plots.similarity import plot_class_similarity
+from fruits_bigdata.pipelines.reporting.plots.variance import plot_explained_variance
+from fruits_bigdata.pipelines.reporting.samples import sample_points
+from fruits_bigdata.schemas import N_FEATURES, PATH
+from fruits_bigdata.spark_session import create_session, java_process_id
+
+_CLASSES = 131
+_COMPONENTS = 50
+_FRAMES = """
+() => new Promise((done) => {
+  setSolid(true);
+  const ends = [];
+  const turn = (now) => {
+    ends.push(now);
+    view.yaw += 0.02;
+    painter.paint();
+    drawOverlay();
+    if (ends.length <= 100) requestAnimationFrame(turn); else done((ends.at(-1) - ends[0]) / 100);
+  };
+  requestAnimationFrame(turn);
+})
+"""
+
+
+class OnePhotograph:
+    """An image folder in which every path is the same picture."""
+
+    def __init__(self) -> None:
+        y, x = np.mgrid[:100, :100] - 50
+        pixels = np.full((100, 100, 3), 255, np.uint8)
+        pixels[x**2 + y**2 < 45**2] = np.random.default_rng(0).integers(0, 256, 3)
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, "JPEG")
+        self._content = file.getvalue()
+
+    def read(self, path: str) -> bytes:
+        """Return the picture."""
+        return self._content
+
+
+def listed(spark: SparkSession, rows: int) -> DataFrame:
+    """Return a listing of generated paths."""
+    label = f.format_string("class %03d", f.col("id") % _CLASSES)
+    return spark.range(rows).select(
+        f.concat(label, f.format_string("/img_%09d_100.jpg", "id")).alias(PATH),
+        label.alias("label"),
+        (f.col("id") % 10_000).alias("length"),
+        f.timestamp_seconds(f.col("id") + 1_600_000_000).alias("modified"),
+    )
+
+
+def model_of(rows: int) -> PcaModel:
+    """Return a model fitted to as many generated features as a sample holds, in 131 classes."""
+    n = min(rows, SAMPLE_SIZE)
+    rng = np.random.default_rng(0)
+    middles = rng.normal(size=(_CLASSES, N_FEATURES))
+    matrix = (middles[np.arange(n) % _CLASSES] + rng.normal(size=(n, N_FEATURES))).astype(np.float32)
+    labels = [f"class {i % _CLASSES:03d}" for i in range(n)]
+    sample = FeatureSample.of(
+        [f"{label}/img_{i:09d}_100.jpg" for i, label in enumerate(labels)], labels, matrix
+    )
+    summary = FeatureSummary(Moments.of(matrix), sample)
+    return replace(fit_pca(summary.moments, _COMPONENTS), summary=summary)
+
+
+def measure(rows: int, folder: Path) -> dict[str, Any]:
+    """Report on so many rows; write the explorer into `folder` and return the seconds and the memory."""
+    settings = yaml.safe_load((PROJECT / "conf/base/spark.yml").read_text())
+    plain = {key: value for key, value in settings.items() if "${" not in str(value)}
+    spark = create_session(plain | {"spark.master": "local[*]", "spark.ui.enabled": False})
+    model = model_of(rows)
+    images = listed(spark, rows).persist()
+    scores = f.array(*(f.randn(i).cast("float") for i in range(_COMPONENTS)))
+    pca = images.select(PATH, "label", scores.alias("pca")).persist()
+    rejected = images.limit(0).withColumn("featurizer", f.lit("f")).withColumn("reason", f.lit("none"))
+    pca.count()
+    before = peak_memory_mb("self")
+    parts: dict[str, float] = {}
+    processor = time.process_time()
+
+    @contextmanager
+    def timed(part: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        parts[part] = round(time.perf_counter() - began, 2)
+
+    with timed("measure"):
+        quality, classes = nodes.measure_pca_quality(model), measure_classes(model)
+        examples = choose_neighbours(model)
+    with timed("count rejections"):
+        rejection_plot = nodes.report_rejections(rejected, images)[1]
+    with timed("sample points"):
+        points = sample_points(pca)
+    with timed("read pictures"):
+        shown, thumbnails, statistics = nodes.read_report_pictures(OnePhotograph(), points, examples)  # type: ignore[arg-type]
+    with timed("explorer"):
+        page, held = nodes.build_explorer(points, thumbnails, quality, statistics)
+        (folder / "explorer.html").write_text(page)
+    with timed("draw"):
+        plots = [
+            rejection_plot,
+            plot_explained_variance(quality)[0],
+            plot_components(points, quality, thumbnails)[0],
+            plot_class_similarity(classes)[0],
+            plot_neighbours(examples, shown)[0],
+            plot_reconstruction_error(classes, quality)[0],
+        ]
+        for plot in plots:
+            plot.savefig(io.BytesIO(), dpi=110)
+    found = {
+        "rows": rows,
+        "seconds": round(sum(parts.values()), 1),
+        "processor_seconds": round(time.process_time() - processor, 1),
+        "parts": parts,
+        "explorer": held,
+        "driver_mb_before": before,
+        "driver_mb": peak_memory_mb("self"),
+        "java_mb": peak_memory_mb(java_process_id()),
+    }
+    spark.stop()
+    return found
+
+
+def open_in_browser(page: Path, browser: str) -> dict[str, float]:
+    """Open the explorer and turn it."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as started:
+        chromium = started.chromium.launch(executable_path=browser)
+        tab = chromium.new_page(viewport={"width": 1280, "height": 800})
+        began = time.perf_counter()
+        tab.goto(page.as_uri())
+        tab.wait_for_function("element('status').textContent")
+        opened = time.perf_counter() - began
+        frame = tab.evaluate(_FRAMES)
+        find = tab.evaluate(
+            "(() => { const a = performance.now(); find(500, 400); return performance.now() - a; })()"
+        )
+        chromium.close()
+    return {"opened_s": round(opened, 2), "frame_ms": round(frame, 1), "find_ms": round(find, 1)}
+
+
+@click.command(help=__doc__)
+@click.option("--rows", type=int, multiple=True, default=[10_000, 1_000_000], show_default=True)
+@click.option("--browser", help="A Chromium to open the explorer in.")
+@click.option("--output", type=click.Path(path_type=Path), default=Path("benchmarks/results/report.json"))
+@click.option("--one", type=int, hidden=True)
+@click.option("--folder", type=click.Path(path_type=Path), hidden=True)
+def main(
+    rows: tuple[int, ...], browser: str | None, output: Path, one: int | None, folder: Path | None
+) -> None:
+    if one is not None and folder is not None:
+        click.echo(json.dumps(measure(one, folder)))
+        return
+    results = []
+    for n in rows:
+        with tempfile.TemporaryDirectory() as place:
+            command = [sys.executable, "-m", "benchmarks.report", "--one", str(n), "--folder", place]
+            done = subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True)
+            found = json.loads(done.stdout.splitlines()[-1])
+            if browser:
+                found["browser"] = open_in_browser(Path(place, "explorer.html"), browser)
+        click.echo(json.dumps(found))
+        results.append(found)
+    write_results(output, results)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,4 @@
+"""Carry out a request for erasure: images, everything made of them, and the proof that nothing is left.
+
+python -m fruits_bigdata.erasure --path 'Apple Braeburn/321_100.jpg' --params output_path=...
+"""

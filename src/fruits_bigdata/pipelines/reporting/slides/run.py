@@ -1,0 +1,86 @@
+"""What the slides say of the run that made them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from fruits_bigdata.pipelines.reporting.samples import Pictures
+from fruits_bigdata.pipelines.reporting.slides.french import count, percent
+
+# The environment whose runs are the cluster's.
+_CLOUD = "emr"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run.
+
+    Attributes:
+        metrics: As `metrics.json` has them.
+        points: Sampled images on the plane of the first components: path, label, pc1, pc2.
+        thumbnails: Their pictures, by path.
+        examples: Pictures of the examples of neighbours, by path.
+        region: Where its buckets would lie.
+    """
+
+    metrics: Mapping[str, Any]
+    points: pd.DataFrame
+    thumbnails: Pictures
+    examples: Pictures
+    region: str
+
+    def __getitem__(self, part: str) -> Any:
+        """Return a part of the metrics."""
+        return self.metrics[part]
+
+    @property
+    def on_cluster(self) -> bool:
+        """Whether the run's environment is the cluster's."""
+        return bool(self["run"]["env"] == _CLOUD)
+
+    @property
+    def day(self) -> str:
+        """The day on which the run began, as 25/11/2026."""
+        year, month, day = self["run"]["started"][:10].split("-")
+        return f"{day}/{month}/{year}"
+
+    @property
+    def where(self) -> str:
+        """Where the run took place."""
+        return "environnement emr" if self.on_cluster else "une seule machine, environnement local"
+
+    @property
+    def counts(self) -> str:
+        """The numbers of images, as a phrase."""
+        counts = self["counts"]
+        said = f"{count(counts['listed'], 'image')} de {count(counts['classes'], 'classe')}"
+        if counts["rejected"]:
+            rejected = count(counts["rejected"], "rejetée")
+            said += f", dont {rejected} ({percent(counts['rejected'] / counts['listed'])})"
+        return said
+
+    @property
+    def speed(self) -> str:
+        """What this run's featurization did, as a sentence."""
+        done = self["featurization"]
+        if not done["images"]:
+            return "Cette exécution n'avait aucune image nouvelle à traiter."
+        return (
+            f"Cette exécution : {count(done['images'], 'image traitée', 'images traitées')}, "
+            f"{count(round(done['images_per_second']), 'image')}/s."
+        )
+
+    @property
+    def on_aws(self) -> str:
+        """What has and what has not been seen on AWS, as a sentence."""
+        if self.on_cluster:
+            return (
+                "Ces diapositives viennent d'une exécution dans l'environnement emr ; les mesures citées "
+                "de la documentation viennent d'une machine locale."
+            )
+        return (
+            "Rien n'a encore été exécuté sur AWS : ni cluster, ni compartiment S3, ni facture. "
+            "Les mesures citées viennent d'une machine locale à 2 cœurs."
+        )

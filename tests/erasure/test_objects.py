@@ -1,0 +1,79 @@
+from typing import Any
+
+import pytest
+
+from fruits_bigdata.erasure import objects
+from fruits_bigdata.erasure.objects import remove_folder, remove_objects, remove_old_versions
+from fruits_bigdata.storage import open_location
+
+
+@pytest.fixture
+def name(bucket: str) -> str:
+    """A bucket that keeps versions."""
+    fs, name = open_location(bucket)
+    fs.call_s3("put_bucket_versioning", Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    return name
+
+
+def put(name: str, key: str, times: int = 1) -> None:
+    fs, _ = open_location(f"s3://{name}")
+    for i in range(times):
+        fs.call_s3("put_object", Bucket=name, Key=key, Body=f"{key} {i}".encode())
+
+
+def kept(name: str) -> list[tuple[str, str]]:
+    fs, _ = open_location(f"s3://{name}")
+    found: dict[str, Any] = fs.call_s3("list_object_versions", Bucket=name)
+    versions = [(one["Key"], "current" if one["IsLatest"] else "old") for one in found.get("Versions", ())]
+    return sorted(versions + [(one["Key"], "marker") for one in found.get("DeleteMarkers", ())])
+
+
+def test_objects_go_with_all_their_versions_and_no_others(name: str) -> None:
+    fs, _ = open_location(f"s3://{name}")
+    put(name, "Test/a/1.jpg", 3)
+    put(name, "Test/a/1.jpg.jpg")
+    put(name, "Test/a/deleted before.jpg", 2)
+    fs.call_s3("delete_object", Bucket=name, Key="Test/a/deleted before.jpg")
+    put(name, "Test/b/1.jpg", 2)
+    wanted = {"Test/a/1.jpg", "Test/a/deleted before.jpg"}
+    assert remove_objects(name, "Test/a/", wanted.__contains__) == sorted(wanted)
+    assert kept(name) == [
+        ("Test/a/1.jpg.jpg", "current"),
+        ("Test/b/1.jpg", "current"),
+        ("Test/b/1.jpg", "old"),
+    ]
+    assert remove_objects(name, "Test/a/", wanted.__contains__) == []
+
+
+def test_a_bucket_that_keeps_no_versions_loses_its_objects(bucket: str) -> None:
+    name = bucket.removeprefix("s3://")
+    put(name, "Test/a/1.jpg", 2)
+    put(name, "Test/a/2.jpg")
+    assert remove_objects(name, "Test/a/1.jpg", "Test/a/1.jpg".__eq__) == ["Test/a/1.jpg"]
+    assert kept(name) == [("Test/a/2.jpg", "current")]
+
+
+def test_old_versions_of_an_output_go_and_what_is_current_stays(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(objects, "_BATCH", 2)
+    put(name, "Results/part-0.parquet", 3)
+    put(name, "Results/part-1.parquet", 2)
+    put(name, "Results_PCA/part-0.parquet", 2)
+    put(name, "Results_Model/pca_model.npz", 2)
+    remove_folder(f"s3://{name}/Results/part-1.parquet")
+    assert remove_old_versions(f"s3://{name}/Results") == 5
+    assert remove_old_versions(f"s3://{name}/Results_Model/pca_model.npz") == 1
+    assert kept(name) == [
+        ("Results/part-0.parquet", "current"),
+        ("Results_Model/pca_model.npz", "current"),
+        ("Results_PCA/part-0.parquet", "current"),
+        ("Results_PCA/part-0.parquet", "old"),
+    ]
+    remove_folder(f"s3://{name}/Results")
+    assert remove_old_versions(f"s3://{name}/Results") == 2
+    assert [key for key, _ in kept(name)] == ["Results_Model/pca_model.npz"] + 2 * [
+        "Results_PCA/part-0.parquet"
+    ]
+    remove_folder(f"s3://{name}/Nowhere")
+    assert remove_old_versions("/a/disk") == 0

@@ -1,0 +1,65 @@
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from matplotlib.colors import to_hex
+
+from fruits_bigdata.pipelines.reporting.plots.neighbours import plot_neighbours
+from fruits_bigdata.pipelines.reporting.plots.style import BLUE, GREY, VERMILION
+
+Draw = Callable[[Any], list[str]]
+
+EXAMPLES = {
+    "sampled": 40,
+    "nearest_label_accuracy": 0.9999,
+    "chosen_for_errors": 1,
+    "examples": [
+        {
+            "path": "a/1.jpg",
+            "label": "$a^{",
+            "neighbours": [
+                {"path": "a/2.jpg", "label": "$a^{", "distance": 1.25},
+                {"path": "b/1.jpg", "label": "_b", "distance": 7.0},
+            ],
+        },
+        {
+            "path": "b/2.jpg",
+            "label": "_b",
+            "neighbours": [{"path": "b/3.jpg", "label": "_b", "distance": 2.0}],
+        },
+    ],
+}
+
+
+def test_right_and_wrong_neighbours_are_marked_without_and_with_colour(
+    pixels: np.ndarray, draw: Draw
+) -> None:
+    figure, finding = plot_neighbours(EXAMPLES, {"a/1.jpg": pixels, "b/1.jpg": pixels})
+    # Rounded down: not all of them have.
+    assert finding == "The nearest image has the same label in 99.9 % of 40 sampled images"
+    frames = [axes for axes in figure.axes if axes.axison]
+    assert [axes.get_title() for axes in frames] == [
+        "$a^{",
+        "\u2713 same\n1.2",
+        "\u2717 _b\n7.0",
+        "_b",
+        "\u2713 same\n2.0",
+    ]
+    colours = [to_hex(axes.spines["left"].get_edgecolor()).upper() for axes in frames]
+    assert colours == [GREY, BLUE, VERMILION, GREY, BLUE]
+    # A picture that could not be read is an empty frame.
+    assert [len(axes.images) for axes in frames] == [1, 0, 1, 0, 0]
+    assert any("The first 1 row was chosen because" in text for text in draw(figure))
+
+
+def test_that_no_neighbour_is_wrong_is_said(draw: Draw) -> None:
+    right = EXAMPLES | {"chosen_for_errors": 0, "nearest_label_accuracy": 1.0}
+    figure, finding = plot_neighbours(right, {})
+    assert finding == "The nearest image has the same label in 100 % of 40 sampled images"
+    assert any("No sampled image has a wrong neighbour" in text for text in draw(figure))
+
+
+def test_images_of_which_no_two_share_a_label_have_no_right_neighbours(draw: Draw) -> None:
+    figure, finding = plot_neighbours({"sampled": 3, "nearest_label_accuracy": None, "examples": []}, {})
+    assert finding == "There are no neighbours to show"
+    assert "Of 3 sampled images no two are of the same class." in draw(figure)

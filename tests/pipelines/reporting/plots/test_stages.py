@@ -1,0 +1,25 @@
+from collections.abc import Callable
+from typing import Any
+
+from fruits_bigdata.pipelines.reporting.plots.stages import plot_stages
+
+
+def test_the_seconds_of_each_stage_are_in_order_and_the_rest_is_between(
+    draw: Callable[[Any], list[str]],
+) -> None:
+    run = {"seconds": 20.0, "seconds_by_stage": {"loading": 1.0, "featurization": 12.0, "pca": 3.0}}
+    figure, finding = plot_stages({"run": run})
+    assert finding == "Featurization took 60 % of the run's 20 s"
+    (axes,) = figure.axes
+    assert [bar.get_width() for bar in axes.patches] == [12, 3, 1, 4]
+    said = draw(figure)
+    assert {"12.0 s (60 %)", "4.0 s (20 %)"} <= set(said)
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names == ["featurization", "pca", "loading", "starting, and between nodes"]
+
+
+def test_stages_that_the_clock_rounded_up_leave_nothing_between(draw: Callable[[Any], list[str]]) -> None:
+    figure, finding = plot_stages({"run": {"seconds": 1.0, "seconds_by_stage": {"reporting": 1.001}}})
+    assert finding == "Reporting took 100 % of the run's 1 s"
+    assert [bar.get_width() for bar in figure.axes[0].patches] == [1.001, 0.0]
+    draw(figure)

@@ -1,0 +1,108 @@
+import io
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from PIL import Image
+from pyspark.sql import DataFrame, SparkSession
+
+from fruits_bigdata.pipelines.reporting.samples import read_pictures, sample_points
+from fruits_bigdata.storage import StorageError
+
+
+def test_all_of_few_images_are_points(pca: DataFrame) -> None:
+    points = sample_points(pca)
+    scores = {row["path"]: row["pca"] for row in pca.collect()}
+    assert list(points.columns) == ["path", "label", "pc1", "pc2", "pc3"]
+    assert set(points["path"]) == set(scores)
+    expected = np.array([scores[path][:3] for path in points["path"]])
+    np.testing.assert_allclose(points[["pc1", "pc2", "pc3"]], expected)
+    assert list(points["label"]) == [path.split("/")[0] for path in points["path"]]
+
+
+def test_of_many_images_a_bounded_number_is_drawn_by_path_alone(spark: SparkSession) -> None:
+    rows = [(f"{i % 7}/{i}.jpg", str(i % 7), [float(i), 1.0]) for i in range(4000)]
+    schema = "path string, label string, pca array<float>"
+    many = spark.createDataFrame(rows, schema)
+    points = sample_points(many, 300)
+    assert len(points) == points["path"].nunique() == 300
+    # As many of each class as it has of all.
+    assert points["label"].value_counts().between(25, 65).all()
+    # Components that there are not are 0.
+    assert (points["pc3"] == 0).all()
+    same = sample_points(spark.createDataFrame(rows[::-1], schema).repartition(5), 300)
+    assert list(same["path"]) == list(points["path"])
+    # Of one image more, all but one of the points are the same.
+    more = sample_points(many.union(spark.createDataFrame([("new.jpg", "7", [0.0, 0.0])], schema)), 300)
+    assert len(set(more["path"]) & set(points["path"])) >= 299
+
+
+@pytest.fixture(scope="module")
+def photograph() -> bytes:
+    """A JPEG that lies on its side, with a place in its EXIF block."""
+    image = Image.new("RGB", (400, 200), (200, 30, 30))
+    image.paste((30, 30, 200), (0, 0, 200, 200))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x010F] = "a maker"
+    file = io.BytesIO()
+    image.save(file, "JPEG", exif=exif)
+    return file.getvalue()
+
+
+def test_pictures_are_upright_pixels_and_nothing_else(photograph: bytes) -> None:
+    found, failed = read_pictures(lambda _: photograph, ["a", "b"], 64, 5.0)
+    assert failed == 0
+    assert sorted(found) == ["a", "b"]
+    for picture in found.values():
+        assert (picture.shape, picture.dtype) == ((64, 64, 3), np.uint8)
+        # Turned to the right: what lay left is above.
+        assert np.abs(picture[10, 32].astype(int) - (30, 30, 200)).max() < 12
+        assert np.abs(picture[54, 32].astype(int) - (200, 30, 30)).max() < 12
+
+
+def test_pictures_that_cannot_be_read_are_left_out_and_one_is_named(
+    photograph: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    def read(path: str) -> bytes:
+        if path == "gone":
+            raise FileNotFoundError(path)
+        if path == "away":
+            raise StorageError("no answer")
+        return b"no picture" if path == "broken" else photograph
+
+    found, failed = read_pictures(read, ["gone", "a", "broken", "away"], 64, 5.0)
+    assert (list(found), failed) == (["a"], 3)
+    (said,) = caplog.messages
+    assert said.startswith("3 images could not be read for the report's pictures, such as ")
+
+
+def test_a_storage_that_hangs_does_not_hold_up_the_report(
+    photograph: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fruits_bigdata.pipelines.reporting.samples._GRACE_SECONDS", 0.1)
+    over = threading.Event()
+
+    def read(path: str) -> bytes:
+        if path != "quick":
+            over.wait()
+        return photograph
+
+    def paths() -> Iterator[str]:
+        yield from ("quick", *map(str, range(100)))
+
+    # The storage answers in the end, and the report has not waited for it.
+    answer = threading.Timer(10, over.set)
+    answer.start()
+    try:
+        found, _ = read_pictures(read, paths(), 64, 0.5)
+        assert list(found) == ["quick"]
+        assert not over.is_set()
+    finally:
+        answer.cancel()
+        over.set()
+
+
+def test_what_was_not_begun_in_time_is_not_begun(photograph: bytes) -> None:
+    assert read_pictures(lambda _: photograph, ["a"], 64, 0.0) == ({}, 0)

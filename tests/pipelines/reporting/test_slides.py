@@ -1,0 +1,290 @@
+import io
+import itertools
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from pptx import Presentation
+
+from fruits_bigdata.linalg.classes import choose_neighbours, measure_classes
+from fruits_bigdata.linalg.moments import Moments
+from fruits_bigdata.linalg.pca import fit_pca
+from fruits_bigdata.linalg.sample import FeatureSample
+from fruits_bigdata.linalg.summary import Coverage, FeatureSummary
+from fruits_bigdata.pipelines.reporting.nodes import measure_pca_quality
+from fruits_bigdata.pipelines.reporting.slides import french, measured
+from fruits_bigdata.pipelines.reporting.slides.deck import build_slides
+from fruits_bigdata.pipelines.reporting.slides.writing import text_height
+
+PROJECT = Path(__file__).parents[3]
+# Points; less cannot be read on a wall.
+SMALLEST = 12
+
+
+@pytest.fixture(scope="module")
+def build(matrix: np.ndarray) -> Callable[..., Any]:
+    """Return the presentation of one of `RUNS`, made once."""
+
+    @cache
+    def build(run: str) -> Any:
+        return make(**RUNS[run])
+
+    def make(
+        n: int = 80,
+        labels: tuple[str, ...] = ("Apple Red", "Banana", "Café", "Plum"),
+        k: int = 12,
+        rejected: dict[str, int] | None = None,
+        featurized: bool = True,
+        with_pictures: bool = True,
+        env: str = "local",
+        region: str = "eu-west-3",
+    ) -> Any:
+        rejected = rejected or {}
+        names = [labels[i % len(labels)] for i in range(n)]
+        paths = [f"{label}/{i:03d}.jpg" for i, label in enumerate(names)]
+        # The equations of 1,280 features take a busy machine seconds.
+        part = matrix[:n, :200]
+        moments = Moments.of_blocks([part], part.shape[1])
+        summary = FeatureSummary(moments, FeatureSample.of(paths, names, part, 1.0), Coverage())
+        model = fit_pca(moments, k, "none", "abc")
+        model = type(model)(**{**vars(model), "summary": summary})
+        scores = np.pad(model.transform(part), ((0, 0), (0, 2)))
+        points = pd.DataFrame(
+            {"path": paths, "label": names, **{f"pc{i + 1}": scores[:, i] for i in range(3)}}
+        )
+        rng = np.random.default_rng(3)
+        pictures = {
+            path: rng.integers(0, 256, (64, 64, 3), dtype=np.uint8) for path in paths if with_pictures
+        }
+        n_rejected = sum(rejected.values())
+        worker = {"worker": "host:1", "images": n, "interpreters_made": 1, "peak_memory_mb": 171.2}
+        metrics = {
+            "counts": {
+                "listed": n + n_rejected,
+                "features": n,
+                "rejected": n_rejected,
+                "classes": len(set(names)),
+                "published": {"features": n, "pca": n, "pca_csv": n},
+            },
+            "rejected_by_reason": rejected,
+            "run": {
+                "env": env,
+                "started": "2026-11-25T12:02:21+00:00",
+                "seconds": 27.3,
+                "seconds_by_stage": {"loading": 0.1, "featurization": 9.7, "pca": 5.1, "reporting": 5.6},
+            },
+            "featurization": {
+                "featurizer": "2e508405e096",
+                "broadcast_bytes": 8876400,
+                "images": n + n_rejected if featurized else 0,
+                "seconds": 3.8 if featurized else 0.0,
+                "images_per_second": 93.0 if featurized else None,
+                "bytes_read": 1637257,
+                "interpreters_made": int(featurized),
+                "workers": [worker] if featurized else [],
+            },
+            "pca": {"model": "c1333824cf96", "refitted": featurized, **measure_pca_quality(model)},
+            "classes": measure_classes(model),
+            "neighbours": choose_neighbours(model),
+        }
+        presentation, said = build_slides(metrics, points, pictures, pictures, {"region": region})
+        assert said == f"{len(presentation.slides)} slides"
+        file = io.BytesIO()
+        presentation.save(file)
+        return Presentation(file)
+
+    return build
+
+
+RUNS: dict[str, dict[str, Any]] = {
+    "a few classes": {},
+    "many classes": {"labels": tuple(f"A fruit with a rather long name, number {i}" for i in range(35))},
+    "one class": {"n": 60, "labels": ("Banana",), "k": 50},
+    "a third rejected": {
+        "n": 56,
+        "rejected": {"empty file": 9, "not a JPEG or PNG image": 8, "truncated": 6, "damaged": 1},
+    },
+    "nothing new": {"featurized": False},
+    "no two of a class": {"n": 12, "labels": tuple("abcdefghijkl"), "k": 3},
+    "one component": {"k": 1},
+    "no pictures": {"with_pictures": False},
+    "odd names": {"labels": ("$x^{2$", "_u", "a\nb\x1b", "\N{RIGHT-TO-LEFT OVERRIDE}abc", "<&>")},
+    "on the cluster": {"env": "emr", "region": "eu-central-1"},
+}
+
+
+@pytest.fixture(scope="module", params=RUNS)
+def presentation(request: pytest.FixtureRequest, build: Callable[..., Any]) -> Any:
+    return build(request.param)
+
+
+def inches(length: Any) -> float:
+    return float(length.inches)
+
+
+def paragraphs(frame: Any) -> Iterator[tuple[str, float]]:
+    """Yield each paragraph's text and its size in points."""
+    for paragraph in frame.paragraphs:
+        if paragraph.text:
+            yield paragraph.text, paragraph.font.size.pt
+
+
+def texts(slide: Any) -> str:
+    """Return all that stands on a slide, with plain spaces."""
+    found = [shape.text_frame.text for shape in slide.shapes if shape.has_text_frame]
+    tables = (shape.table for shape in slide.shapes if shape.has_table)
+    found += [cell.text for table in tables for row in table.rows for cell in row.cells]
+    return "\n".join(found).replace(french.NBSP, " ")
+
+
+def occupied(shape: Any) -> tuple[float, float, float, float]:
+    """Return left, top, right and bottom of what a shape holds: a text's lines, a table's rows."""
+    left, top, width, height = map(inches, (shape.left, shape.top, shape.width, shape.height))
+    if shape.has_table:
+        height = sum(inches(row.height) for row in shape.table.rows)
+    elif shape.name.startswith("TextBox"):
+        frame = shape.text_frame
+        after = sum(inches(paragraph.space_after) for paragraph in frame.paragraphs if paragraph.space_after)
+        height = 0.1 + after + sum(text_height(text, width - 0.2, size) for text, size in paragraphs(frame))
+    return left, top, left + width, top + height
+
+
+def test_slides_have_a_title_notes_and_a_readable_size(presentation: Any) -> None:
+    assert 12 <= len(presentation.slides) <= 16
+    for slide in presentation.slides:
+        assert slide.shapes.title.text_frame.text
+        assert len(slide.notes_slide.notes_text_frame.text.split()) > 25
+        frames = [shape.text_frame for shape in slide.shapes if shape.has_text_frame]
+        tables = (shape.table for shape in slide.shapes if shape.has_table)
+        frames += [cell.text_frame for table in tables for row in table.rows for cell in row.cells]
+        assert min(size for frame in frames for _, size in paragraphs(frame)) >= SMALLEST
+
+
+def test_nothing_overflows_or_covers_anything(presentation: Any) -> None:
+    width, height = inches(presentation.slide_width), inches(presentation.slide_height)
+    for slide in presentation.slides:
+        said = slide.shapes.title.text_frame.text
+        places = []
+        for shape in slide.shapes:
+            left, top, right, bottom = occupied(shape)
+            assert min(left, top) >= 0, (said, shape.name)
+            assert right <= width, (said, shape.name)
+            assert bottom <= height, (said, shape.name, bottom)
+            lines = list(paragraphs(shape.text_frame)) if shape.has_text_frame else []
+            if shape.name.startswith("Rounded"):
+                # Boxes do not grow.
+                room = inches(shape.width) - 0.2
+                text = sum(text_height(line, room, size) for line, size in lines)
+                assert text <= inches(shape.height), (said, shape.text_frame.text)
+            if shape.has_table or shape.name.startswith(("TextBox", "Chart", "Rounded")):
+                # The captions below pictures may be wider than these.
+                is_caption = bool(lines) and all(size == SMALLEST for _, size in lines)
+                places.append((shape.name, is_caption, (left, top, right, bottom)))
+        for (one, small, a), (other, small_too, b) in itertools.combinations(places, 2):
+            apart = max(a[0] - b[2], b[0] - a[2], a[1] - b[3], b[1] - a[3]) > -0.04
+            assert apart or (small and small_too), (said, one, other, a, b)
+
+
+def test_rows_of_tables_are_high_enough_for_their_text(presentation: Any) -> None:
+    tables = (shape.table for slide in presentation.slides for shape in slide.shapes if shape.has_table)
+    for table in tables:
+        widths = [inches(column.width) for column in table.columns]
+        for row in table.rows:
+            needed = max(
+                sum(text_height(text, width - 0.2, size) for text, size in paragraphs(cell.text_frame))
+                for cell, width in zip(row.cells, widths, strict=True)
+            )
+            assert inches(row.height) >= needed, [cell.text for cell in row.cells]
+
+
+def test_the_slides_say_what_the_run_found(build: Callable[..., Any]) -> None:
+    slides = build("a third rejected").slides
+    said = [texts(slide) for slide in slides]
+    assert "80 images de 4 classes, dont 24 rejetées (30 %)" in said[1]
+    assert "fichier vide (9), ni JPEG ni PNG (8), tronqué (6)" in said[1]
+    assert any("8 876 400 octets" in text for text in said)
+    assert any("12 composantes gardent" in text for text in said)
+    (steps,) = (text for text in said if "pas à pas" in text)
+    assert "Results_PCA/\n12 composantes\nParquet\n56" in steps
+    assert sum("80 images traitées, 93 images/s" in text for text in said) == 2
+
+
+def test_what_was_never_run_on_aws_is_said(build: Callable[..., Any]) -> None:
+    never = "Rien n'a encore été exécuté sur AWS"
+    here, there = build("a few classes"), build("on the cluster")
+    assert never in texts(here.slides[0])
+    assert f"AWS : {never[0].lower()}{never[1:]}" in texts(here.slides[-1])
+    assert not any(never in texts(slide) for slide in there.slides)
+    assert "exécution dans l'environnement emr" in texts(there.slides[-1])
+
+
+def test_one_class_is_not_praised_for_its_neighbours(build: Callable[..., Any]) -> None:
+    said = "\n".join(texts(slide) for slide in build("one class").slides)
+    assert "une seule classe" in said
+    assert "la plus proche voisine a la même classe" not in said
+
+
+def test_without_prices_of_a_region_the_slides_say_whose_they_are(build: Callable[..., Any]) -> None:
+    said = "\n".join(texts(slide) for slide in build("on the cluster").slides)
+    assert "prix de eu-west-3, faute de ceux de eu-central-1" in said
+
+
+def test_the_curve_and_its_mark_are_the_runs(build: Callable[..., Any]) -> None:
+    (slide,) = (
+        slide
+        for slide in build("a few classes").slides
+        if "ACP :" in texts(slide).split("\n")[0].replace("\xa0", " ")
+    )
+    (chart,) = (shape.chart for shape in slide.shapes if shape.has_chart)
+    curve, mark = chart.plots[0].series
+    assert len(curve.values) >= 12
+    assert list(curve.values) == sorted(curve.values)
+    assert list(mark.values) == [curve.values[11]]
+
+
+def test_what_is_quoted_stands_in_the_documents() -> None:
+    found = [value for value in vars(measured).values() if isinstance(value, measured.Measured | tuple)]
+    rows = [row for value in found for row in (value if isinstance(value, tuple) else [value])]
+    assert len(rows) > 20
+    for row in rows:
+        assert row.row in (PROJECT / row.document).read_text(), row
+        numbers = {
+            float(text.replace(",", "")) for text in re.findall(r"\d[\d,]*(?:\.\d+)?(?:e-\d+)?", row.row)
+        }
+        assert set(row.values) <= numbers, row
+        module = row.command.split()[2]
+        assert (PROJECT / f"{module.replace('.', '/')}.py").exists() or (
+            PROJECT / module.replace(".", "/") / "__main__.py"
+        ).exists()
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (french.number(11992), "11 992"),
+        (french.number(0.845, 2), "0,84"),
+        (french.percent(0.8264), "82,6 %"),
+        (french.percent(0.99999), "99,9 %"),
+        (french.percent(1.0), "100 %"),
+        (french.percent(0.0), "0 %"),
+        (french.count(1, "image"), "1 image"),
+        (french.count(0, "image"), "0 image"),
+        (french.count(2, "image"), "2 images"),
+        (french.seconds(0.42), "0,4 s"),
+        (french.seconds(27.3), "27 s"),
+        (french.seconds(60), "1 min"),
+        (french.seconds(83.4), "1 min 23 s"),
+        (french.seconds(3725), "1 h 02 min"),
+        (french.megabytes(8876400), "8,9 Mo"),
+        (french.typeset("Quoi : non ; « oui » !"), "Quoi : non ; « oui » !"),
+    ],
+)
+def test_figures_are_written_as_in_french(said: str, expected: str) -> None:
+    assert said.replace(french.NBSP, " ") == expected
+    assert " :" not in said
+    assert " %" not in said
