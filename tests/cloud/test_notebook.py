@@ -12,11 +12,10 @@ from kedro.framework.startup import bootstrap_project
 from fruits_bigdata.cloud.package import SPARK_HADOOP_CLOUD
 
 PROJECT = Path(__file__).parents[2]
-# Livy's to say, and the cluster's own (infra/cluster.yml).
+# Livy's to say, the cluster's own (infra/cluster.yml), or nothing for AWS.
 NOT_A_NOTEBOOKS = {
     "spark.master",
     "spark.submit.deployMode",
-    "spark.app.name",
     "spark.hadoop.fs.s3a.endpoint.region",
     "spark.hadoop.fs.s3a.path.style.access",
 }
@@ -24,18 +23,19 @@ NOT_A_NOTEBOOKS = {
 
 @pytest.fixture(scope="module")
 def expected() -> str:
+    """The cell as conf/emr makes it."""
     bootstrap_project(PROJECT)
     with KedroSession.create(PROJECT, env="emr") as session:
-        settings: dict[str, Any] = session.load_context().config_loader["spark"]
-    texts = {
-        key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in settings.items()
-    }
-    conf = {
-        key: text for key, text in texts.items() if settings[key] is not None and key not in NOT_A_NOTEBOOKS
-    }
+        loader = session.load_context().config_loader
+        settings: dict[str, Any] = {**loader["spark"], **loader["s3a"]}
     _, name, version = SPARK_HADOOP_CLOUD.split(":")
-    conf["spark.jars"] = f"local:/opt/fruits_bigdata/jars/{name}-{version}.jar"
-    return f"%%configure -f\n{json.dumps({'conf': dict(sorted(conf.items()))}, indent=1)}"
+    conf = {
+        key: str(value).lower() if isinstance(value, bool) else str(value)
+        for key, value in settings.items()
+        if value is not None and key not in NOT_A_NOTEBOOKS
+    }
+    given = {"jars": [f"local:/opt/fruits_bigdata/jars/{name}-{version}.jar"], "conf": conf}
+    return f"%%configure -f\n{json.dumps(given, indent=1)}"
 
 
 def test_the_runbook_has_the_cell(expected: str) -> None:

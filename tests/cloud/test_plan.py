@@ -103,7 +103,7 @@ def test_kedro_knows_every_parameter_that_is_given(account: Account) -> None:
         context = session.load_context()
         spark = context.config_loader["spark"]
         assert spark["spark.executor.instances"] == 7
-        assert spark["spark.hadoop.fs.s3a.endpoint.region"] == "eu-west-1"
+        assert context.config_loader["s3a"]["spark.hadoop.fs.s3a.endpoint.region"] == "eu-west-1"
         assert context.params["images_path"] == "s3://fruits-123456789012-eu-west-1/Test"
     with KedroSession.create(PROJECT, env="emr") as session:
         loader = session.load_context().config_loader

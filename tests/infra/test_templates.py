@@ -313,10 +313,6 @@ def test_a_notebook_finds_what_fruits_run_finds(tmp_path: Path) -> None:
     # Livy finds Spark itself.
     shared = {name: value for name, value in run.items() if name not in SPARKS_OWN}
     assert given == shared | own
-    assert (
-        yaml.safe_load((INFRA.parent / "conf/emr/spark.yml").read_text())["spark.pyspark.python"]
-        == (given["PYSPARK_PYTHON"])
-    )
     assert (INFRA / "bin/fruits-run").read_text().count("--env emr") == 1
 
 

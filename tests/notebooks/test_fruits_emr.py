@@ -112,7 +112,7 @@ def test_one_cell_is_for_emr_alone_and_gives_conf_emr_to_livy(kept: Any) -> None
     loader = OmegaConfigLoader(conf_source=str(PROJECT / "conf"), env="emr", **CONFIG_LOADER_ARGS)
     expected = {
         name: str(value).lower() if isinstance(value, bool) else str(value)
-        for name, value in loader["spark"].items()
+        for name, value in {**loader["spark"], **loader["s3a"]}.items()
         if value is not None and name not in NOT_IN_THE_CELL and not name.startswith(REGION)
     }
     assert given["conf"] == expected
