@@ -229,6 +229,12 @@ def test_one_class_is_not_praised_for_its_neighbours(build: Callable[..., Any]) 
     assert "la plus proche voisine a la même classe" not in said
 
 
+def test_one_component_is_one(build: Callable[..., Any]) -> None:
+    said = [texts(slide) for slide in build("one component").slides]
+    assert any(text.startswith("Résultats : une composante montre") for text in said)
+    assert not any("1 composantes" in text for text in said)
+
+
 def test_without_prices_of_a_region_the_slides_say_whose_they_are(build: Callable[..., Any]) -> None:
     said = "\n".join(texts(slide) for slide in build("on the cluster").slides)
     assert "prix de eu-west-3, faute de ceux de eu-central-1" in said
