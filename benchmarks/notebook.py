@@ -37,15 +37,12 @@ def execute(folder: Path, environment: Mapping[str, str]) -> Any:
         nbclient.exceptions.CellExecutionError: A cell failed.
     """
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    client = NotebookClient(
-        notebook,
-        timeout=_CELL_SECONDS,
-        kernel_name="python3",
-        resources={"metadata": {"path": str(folder)}},
-        # The file says PySpark, whose magics a local kernel does not have.
-        record_timing=False,
-    )
+    # The file says PySpark, whose kernel is EMR's.
     kept = dict(notebook.metadata)
+    place = {"metadata": {"path": str(folder)}}
+    client = NotebookClient(
+        notebook, timeout=_CELL_SECONDS, kernel_name="python3", resources=place, record_timing=False
+    )
     # The kernel runs elsewhere and still finds this clone.
     python_path = os.pathsep.join(filter(None, [str(PROJECT / "src"), os.environ.get("PYTHONPATH")]))
     own = {"FRUITS_PROJECT": str(PROJECT), "PYTHONPATH": python_path}
@@ -63,7 +60,8 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--per-class", type=int, default=10)
     given = parser.parse_args()
-    shutil.rmtree(_NEUTRAL, ignore_errors=True)
+    if _NEUTRAL.exists():
+        parser.error(f"{_NEUTRAL} is there already, and would be removed: move it away")
     for label in sorted(path for path in given.images.iterdir() if path.is_dir()):
         images = sorted(label.iterdir())
         # Spread over the turns of the fruit.
@@ -75,10 +73,12 @@ def main() -> None:
     paths = {"IMAGES": "Test", "OUTPUT": "output", "WEIGHTS": "weights.h5"}
     environment = {f"FRUITS_{name}": str(_NEUTRAL / path) for name, path in paths.items()}
     models = {"models_path": str(_NEUTRAL / "models")}
-    notebook = execute(_NEUTRAL, {**environment, "FRUITS_PARAMS": json.dumps(models)})
+    try:
+        notebook = execute(_NEUTRAL, {**environment, "FRUITS_PARAMS": json.dumps(models)})
+    finally:
+        shutil.rmtree(_NEUTRAL)
     nbformat.write(notebook, NOTEBOOK)
     print(f"{NOTEBOOK.name}: {NOTEBOOK.stat().st_size:,} bytes")
-    shutil.rmtree(_NEUTRAL)
 
 
 if __name__ == "__main__":

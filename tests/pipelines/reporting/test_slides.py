@@ -17,6 +17,7 @@ from fruits_bigdata.linalg.pca import fit_pca
 from fruits_bigdata.linalg.sample import FeatureSample
 from fruits_bigdata.linalg.summary import Coverage, FeatureSummary
 from fruits_bigdata.pipelines.reporting.nodes import measure_pca_quality
+from fruits_bigdata.pipelines.reporting.pipeline import create_pipeline
 from fruits_bigdata.pipelines.reporting.slides import french, measured
 from fruits_bigdata.pipelines.reporting.slides.deck import build_slides
 from fruits_bigdata.pipelines.reporting.slides.writing import text_height
@@ -229,6 +230,12 @@ def test_one_class_is_not_praised_for_its_neighbours(build: Callable[..., Any]) 
     assert "la plus proche voisine a la même classe" not in said
 
 
+def test_one_component_is_one(build: Callable[..., Any]) -> None:
+    said = [texts(slide) for slide in build("one component").slides]
+    assert any(text.startswith("Résultats : une composante montre") for text in said)
+    assert not any("1 composantes" in text for text in said)
+
+
 def test_without_prices_of_a_region_the_slides_say_whose_they_are(build: Callable[..., Any]) -> None:
     said = "\n".join(texts(slide) for slide in build("on the cluster").slides)
     assert "prix de eu-west-3, faute de ceux de eu-central-1" in said
@@ -288,3 +295,8 @@ def test_figures_are_written_as_in_french(said: str, expected: str) -> None:
     assert said.replace(french.NBSP, " ") == expected
     assert " :" not in said
     assert " %" not in said
+
+
+def test_a_run_may_fail_for_its_rejected_images_only_when_all_is_reported() -> None:
+    reporting = create_pipeline()
+    assert set(reporting.to_nodes("check_rejected_share").nodes) == set(reporting.nodes)

@@ -8,7 +8,7 @@ from fruits_bigdata.pipelines.reporting.slides.writing import MUTED, TABLE
 def add_bricks(deck: Deck, run: Run) -> None:
     """Name each brick, the tool that was chosen for it, and what else there is."""
     deck.begin(
-        "Sept briques, et un outil d'AWS choisi pour chacune",
+        "Sept briques, et l'outil choisi pour chacune",
         """Une architecture Big Data demande sept briques. Le stockage est séparé du calcul : S3 garde les
         données quand aucun cluster ne tourne, et le cluster EMR n'existe que le temps d'un calcul. Pour
         chaque brique j'ai comparé des alternatives. Databricks est plus confortable, mais ajoute un

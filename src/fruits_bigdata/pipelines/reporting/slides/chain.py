@@ -53,7 +53,7 @@ def add_steps(deck: Deck, run: Run) -> None:
             number(counts["features"]),
         ),
         ("rejected", "Results_Rejected/", "la raison de chaque rejet", "Parquet", number(counts["rejected"])),
-        ("pca", "Results_PCA/", f"{k} composantes", "Parquet", number(counts["published"]["pca"])),
+        ("pca", "Results_PCA/", count(k, "composante"), "Parquet", number(counts["published"]["pca"])),
         ("pca_csv", "Results_CSV/", f"{k + 2} colonnes", "CSV", number(counts["published"]["pca_csv"])),
     ]
     end = deck.table(rows, Box(MARGIN, 3.15, INSIDE, 3.1), (2.4, 2.9, 3.4, 1.7, 1.733), 16)

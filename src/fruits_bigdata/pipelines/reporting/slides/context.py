@@ -75,7 +75,7 @@ def add_data(deck: Deck, run: Run) -> None:
             "Sortie : une matrice de composantes principales, en Parquet et en CSV",
             f"Données : {count(counts['listed'], 'image')}, {count(counts['classes'], 'classe')}{read}",
             f"Utilisables : {number(usable)}, soit {percent(usable / counts['listed'])}",
-            f"Rejets : {number(counts['rejected'])}" + (f", raisons : {reasons}" if rejected else ", aucun"),
+            f"Rejets : {number(counts['rejected'])}, raisons : {reasons}" if rejected else "Rejets : aucun",
             "Jeu visé : Fruits-360, dossier Test, 22 688 images dans l'énoncé",
             "Contraintes : Union européenne seulement, coût minimal",
         ],

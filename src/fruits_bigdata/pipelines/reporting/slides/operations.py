@@ -115,14 +115,14 @@ def add_demonstration(deck: Deck, run: Run) -> None:
         ("2 - 4 min", "kedro viz, puis explorer.html", "le graphe des tables ; les images sur le plan"),
         ("4 - 6 min", "notebooks/fruits_emr.ipynb", "binaryFile, diffusion, ACP égale à Spark ML"),
         ("6 - 7 min", "kedro run --env emr --params s3.region=us-east-1", "le refus du garde-fou RGPD"),
-        ("7 - 9 min", "pile EMR, fruits-run, JupyterHub", "le même code sur le cluster, sorties dans S3"),
-        ("9 - 10 min", "suppression de la pile", "plus de cluster, plus de coût"),
+        ("7 - 9 min", "fruits-emr up, run, notebook", "le même code sur le cluster, sorties dans S3"),
+        ("9 - 10 min", "fruits-emr down", "plus de cluster, plus de coût"),
     ]
     end = deck.table(rows, Box(MARGIN, TOP, INSIDE, 4.55), (1.9, 5.3, 4.933), 16)
     state = (
         "Exécution présente : environnement emr."
         if run.on_cluster
-        else "Les gestes locaux ont été joués ; la partie EMR ne l'a jamais été."
+        else "Les gestes locaux sont couverts par les tests ; la partie EMR n'a jamais été jouée."
     )
     deck.text(state, Box(MARGIN, end + 0.08, INSIDE, 0.4), TABLE, MUTED)
 
@@ -142,7 +142,7 @@ def add_limits(deck: Deck, run: Run) -> None:
         [
             f"AWS : {run.on_aws[0].lower()}{run.on_aws[1:]}",
             "Mesures : 2 cœurs partagés ; les rapports se transposent, pas les durées",
-            "Images : fruits sur fond blanc, presque identiques ; le terrain sera plus dur",
+            "Fruits-360 : fond blanc, images presque identiques ; le terrain sera plus dur",
             "Modèle : ImageNet, non ré-entraîné sur des fruits",
             "Prix : en partie supposés, à relire chez AWS",
         ],

@@ -22,8 +22,9 @@ def add_plane(deck: Deck, run: Run) -> None:
     pca, counts = run["pca"], run["counts"]
     ratios = pca["explained_variance_ratio"]
     two = percent(sum(ratios[:2]))
+    axes = "deux composantes montrent" if len(ratios) > 1 else "une composante montre"
     deck.begin(
-        f"Résultats : deux composantes montrent {two} de la variance",
+        f"Résultats : {axes} {two} de la variance",
         f"""Chaque point est une image, sa couleur est sa classe. Les deux premiers axes ne montrent que
         {two} de la variance : des classes qui se recouvrent ici peuvent être séparées par les axes
         suivants. La page explorer.html du rapport permet de survoler chaque point. Les images qui se
@@ -119,7 +120,7 @@ def add_neighbours(deck: Deck, run: Run) -> None:
             "Cadre bleu : même classe ; cadre rouge : une autre",
             choice,
             f"Parmi toutes les voisines : {percent(found['neighbour_label_accuracy'])} de la même classe",
-            "À lire avec prudence : Fruits-360 fait tourner chaque fruit, ses images se ressemblent",
+            "À lire avec prudence : dans Fruits-360 chaque fruit tourne, ses images se ressemblent",
         ],
         Box(9.6, TOP, 3.15, BOTTOM - TOP),
         16,
