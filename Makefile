@@ -42,7 +42,8 @@ rehearsal: $(STAMP) $(if $(IMAGES),,images) ## EMR on this machine: the package,
 	@$(BIN)/python -m benchmarks.rehearsal $${IMAGES:+--images "$$IMAGES"} $${WEIGHTS:+--weights "$$WEIGHTS"}
 
 test: $(STAMP) ## Every test, with coverage
-	@$(BIN)/python -m pytest
+	@# Side by side, file by file: many wait for a Java, a server or a browser to start.
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: $(STAMP) ## ruff
 	@$(BIN)/ruff check && $(BIN)/ruff format --check

@@ -10,6 +10,7 @@ from typing import get_type_hints
 import fsspec
 import pytest
 from kedro.framework.context import KedroContext
+from kedro.io import DataCatalog
 from kedro.pipeline import Node, Pipeline
 from pyspark.sql import DataFrame, SparkSession
 
@@ -36,7 +37,7 @@ def test_the_s3_settings_reach_python(load_context: LoadContext, monkeypatch: py
 
 def test_one_endpoint_serves_python_and_spark(load_context: LoadContext) -> None:
     context = load_context(s3={"endpoint_url": "http://127.0.0.1:9"})
-    settings = context.config_loader["spark"]
+    settings = context.config_loader["s3a"]
     assert settings["spark.hadoop.fs.s3a.endpoint"] == "http://127.0.0.1:9"
     assert settings["spark.hadoop.fs.s3a.endpoint.region"] == context.params["s3"]["region"] == "eu-west-3"
 
@@ -54,6 +55,7 @@ def test_every_node_that_touches_spark_says_so() -> None:
 def no_session(pipeline: Pipeline, end: str = "after_pipeline_run") -> bool:
     """Run the hook in a process that has no session, and tell whether it started none."""
     program = (
+        "from kedro.io import DataCatalog\n"
         "from kedro.pipeline import Node, Pipeline\n"
         "from pyspark import SparkContext\n"
         "from fruits_bigdata.hooks.resources import SparkHooks\n"
@@ -62,7 +64,7 @@ def no_session(pipeline: Pipeline, end: str = "after_pipeline_run") -> bool:
         f"tags = {[sorted(node.tags) for node in pipeline.nodes]!r}\n"
         "nodes = [Node(len, f'a{i}', f'b{i}', tags=given) for i, given in enumerate(tags)]\n"
         "pipeline = Pipeline(nodes)\n"
-        "hooks.before_pipeline_run(pipeline)\n"
+        "hooks.before_pipeline_run(pipeline, DataCatalog())\n"
         "for node in pipeline.nodes: hooks.before_dataset_loaded(node)\n"
         "print('before', SparkContext._active_spark_context is not None)\n"
         f"hooks.{end}()\n"
@@ -90,7 +92,7 @@ def test_without_java_the_first_node_that_needs_spark_says_so_and_the_run_ends(
     monkeypatch.setattr("fruits_bigdata.hooks.resources.create_session", no_java)
     hooks = SparkHooks()
     nodes = [Node(len, "a", "b", tags="loading"), Node(len, "c", "d", tags="spark")]
-    hooks.before_pipeline_run(Pipeline(nodes))
+    hooks.before_pipeline_run(Pipeline(nodes), DataCatalog())
     hooks.before_dataset_loaded(nodes[0])
     with pytest.raises(RuntimeError, match="no Java was found"):
         hooks.before_dataset_loaded(nodes[1])
@@ -99,7 +101,7 @@ def test_without_java_the_first_node_that_needs_spark_says_so_and_the_run_ends(
 
 def test_a_session_that_is_there_is_used_and_left_alone(spark: SparkSession) -> None:
     hooks = SparkHooks()
-    hooks.before_pipeline_run(Pipeline([Node(len, "a", "b", tags="spark")]))
+    hooks.before_pipeline_run(Pipeline([Node(len, "a", "b", tags="spark")]), DataCatalog())
     hooks.on_pipeline_error()
     hooks.after_pipeline_run()
     assert spark.range(3).count() == 3

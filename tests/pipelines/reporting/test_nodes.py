@@ -54,7 +54,7 @@ def test_metrics_count_what_is_current(
         {"images": 80, "weights_digest": "d"},
         {"pca": 60},
         {"points": 60},
-        {"limit": 3, "pca": PcaParameters(n_components=12)},
+        {"limit": 3, "pca": PcaParameters(n_components=12, solver="moments", scale="none")},
         statistics,
         "one finding",
         "another",

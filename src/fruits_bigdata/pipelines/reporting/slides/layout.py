@@ -11,6 +11,7 @@ from pptx import Presentation
 from pptx.enum.dml import MSO_LINE
 from pptx.enum.shapes import MSO_CONNECTOR, MSO_SHAPE
 from pptx.enum.text import MSO_ANCHOR, PP_ALIGN
+from pptx.opc.constants import RELATIONSHIP_TYPE
 from pptx.oxml.ns import qn
 from pptx.util import Inches, Pt
 
@@ -47,6 +48,14 @@ class Box(NamedTuple):
     height: float
 
 
+def _drop_thumbnail(presentation: Any) -> None:
+    """Take out the picture of an empty slide that comes with python-pptx's template, and its EXIF."""
+    package = presentation.part.package
+    for name, relation in list(package._rels.items()):
+        if relation.reltype == RELATIONSHIP_TYPE.THUMBNAIL:
+            package.drop_rel(name)
+
+
 class Deck:
     """A presentation of wide slides that is filled one slide after another.
 
@@ -60,6 +69,7 @@ class Deck:
 
     def __init__(self, foot: str) -> None:
         self.presentation: Any = Presentation()
+        _drop_thumbnail(self.presentation)
         self.presentation.slide_width, self.presentation.slide_height = Inches(WIDTH), Inches(HEIGHT)
         self._foot = foot
         self.slide: Any = None
