@@ -288,11 +288,11 @@ def main(
                 rehearsal.run("node killed", rehearsal.kill_node),
             ]
         searched = rehearsal.check_secrets()
+    write_results(output, results)
+    click.echo(_table(results))
     hosts = results[0]["hosts"]
     if isinstance(hosts, dict) and len(hosts) != len(cluster.nodes):
         raise click.ClickException(f"Not every node has worked: {hosts}")
-    write_results(output, results)
-    click.echo(_table(results))
     click.echo(
         f"Each run left what the run on this machine did: features to the last bit, scores within "
         f"{_TOLERANCE:g}.\nEach object is encrypted with the bucket's key or, where requests failed, by the "
