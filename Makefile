@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup images run rehearsal test lint types viz viz-site lock clean
+.PHONY: help setup images run rehearsal test browser lint types viz viz-site lock clean
 
 PYTHON ?= python3.11
 VENV := .venv
@@ -41,9 +41,16 @@ run: $(STAMP) $(if $(IMAGES),,images) ## Images to features, PCA, CSV and report
 rehearsal: $(STAMP) $(if $(IMAGES),,images) ## EMR on this machine: the package, S3 by HTTP, YARN with two nodes
 	@$(BIN)/python -m benchmarks.rehearsal $${IMAGES:+--images "$$IMAGES"} $${WEIGHTS:+--weights "$$WEIGHTS"}
 
-test: $(STAMP) ## Every test, with coverage
+test: $(STAMP) browser ## Every test, with coverage
 	@# Side by side, file by file: many wait for a Java, a server or a browser to start.
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+
+# Debian's where packages can be installed, else Playwright's own. Without either the tests say what to do.
+browser: $(STAMP)
+	@command -v chromium chromium-browser google-chrome google-chrome-stable > /dev/null || { \
+		echo "Installing Chromium, in which the tests look at pages: a minute"; \
+		{ [ "$$(id -u)" = 0 ] && apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium > /dev/null; } \
+		|| $(BIN)/python -m playwright install chromium || true; }
 
 lint: $(STAMP) ## ruff
 	@$(BIN)/ruff check && $(BIN)/ruff format --check
