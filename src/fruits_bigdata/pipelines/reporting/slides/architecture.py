@@ -107,8 +107,8 @@ def add_gdpr(deck: Deck, run: Run) -> None:
         ("Minimisation", "seuls les pixels servent ; ni EXIF ni profil n'est gardé", "vision/container.py"),
         (
             "Effacement",
-            "une image retirée ne compte plus, puis ses lignes disparaissent",
-            "pipelines/compaction",
+            "une commande efface l'image et tout ce qui en vient, puis le vérifie",
+            "erasure/",
         ),
         ("Traçabilité", "chaque exécution dit quoi, quand, avec quelles versions", "metrics.json"),
         ("Aucune fuite", "télémétrie coupée, aucun port ouvert, accès public bloqué", "settings.py, infra"),
