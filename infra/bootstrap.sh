@@ -34,8 +34,8 @@ case $package in
 esac
 
 "$python" -m venv --clear "$prefix/venv"
-"$prefix/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-index \
-    --find-links "$scratch/wheels" --no-deps --require-hashes --requirement "$scratch/requirements-$FRUITS_ROLE.txt"
+PIP_FIND_LINKS=$scratch/wheels "$prefix/venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+    --no-index --no-deps --require-hashes --requirement "$scratch/requirements-$FRUITS_ROLE.txt"
 "$prefix/venv/bin/python" -m pip check
 
 for part in bin project jars; do
