@@ -171,9 +171,13 @@ def prepare(
                 link.unlink(missing_ok=True)
         if s3:
             fs, place = open_location(str(params["images_path"]))
-            if fs.exists(place):
-                fs.rm(place, recursive=True)
-            fs.put(f"{chosen}/", f"{place}/", recursive=True)
+            there = {key.removeprefix(f"{place}/") for key in fs.find(place)}
+            wanted = {str(path.relative_to(folder / "all")) for path in shown}
+            # What stays is not sent again: it would count as changed.
+            for name in there - wanted:
+                fs.rm(f"{place}/{name}")
+            for name in wanted - there:
+                fs.put_file(str(chosen / name), f"{place}/{name}")
 
     show(before)
     kedro_run({**params, "output_path": f"{root}/before"}, _DEFAULT_PIPELINE)

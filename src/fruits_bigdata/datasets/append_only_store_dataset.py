@@ -54,8 +54,10 @@ class _StoreDataset(AbstractDataset[Saved, DataFrame], Generic[Saved]):
             if not counting:
                 rows = empty_table(spark, self._schema)
             else:
-                # Spark lists the folder itself, and many files faster than when each is named.
-                given = [self._filepath] if counting == names else [f"{self._filepath}/{n}" for n in counting]
+                # Spark lists the folder itself, and many files faster than when each is named. While the store
+                # is rewritten, new files may come between this listing and Spark's.
+                whole = rewrite.phase == "done"
+                given = [self._filepath] if whole else [f"{self._filepath}/{name}" for name in counting]
                 reader = spark.read.schema(from_arrow_schema(self._schema))
                 rows = reader.parquet(*map(spark_location, given))
             if StoreRewrite.load(self._filepath) == rewrite:

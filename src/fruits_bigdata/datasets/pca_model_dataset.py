@@ -1,5 +1,6 @@
 """The PCA model in storage."""
 
+import io
 from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
@@ -45,8 +46,8 @@ class PcaModelDataset(AbstractDataset[PcaModel, PcaModel | None]):
             raise DatasetError(
                 f"There is no PCA model at {self._filepath}: run `kedro run --pipelines pca` first"
             )
-        with fs.open(path, "rb") as file:
-            return PcaModel.load(file)
+        # By one request: between two, another run may replace it.
+        return PcaModel.load(io.BytesIO(fs.cat_file(path)))
 
     def save(self, data: PcaModel) -> None:
         """Replace the model; first, the new one is put on record."""
