@@ -240,6 +240,23 @@ def test_a_reader_that_a_rewriting_passes_by_looks_again(
     assert paths(store) == ["a"]
 
 
+def test_files_that_come_while_a_store_is_rewritten_are_not_read(
+    store: AppendOnlyStoreDataset, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.save(rejected(spark, "a").coalesce(1))
+    list_files = AppendOnlyStoreDataset._files
+    StoreRewrite("writing", list_files(store)).save(store._filepath)
+
+    def meanwhile(self: AppendOnlyStoreDataset) -> list[str]:
+        files = list_files(self)
+        # The rewriting's job commits between this listing and Spark's.
+        self._append(rejected(spark, "a").coalesce(1))
+        return files
+
+    monkeypatch.setattr(AppendOnlyStoreDataset, "_files", meanwhile)
+    assert paths(store) == ["a"]
+
+
 def test_a_reader_gives_up_on_a_store_that_is_rewritten_over_and_over(
     store: AppendOnlyStoreDataset, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:

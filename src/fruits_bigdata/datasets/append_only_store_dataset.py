@@ -54,7 +54,7 @@ class _StoreDataset(AbstractDataset[Saved, DataFrame], Generic[Saved]):
             if not counting:
                 rows = empty_table(spark, self._schema)
             else:
-                # Spark lists the folder itself, and many files faster than when each is named. While the store
+                # Spark lists the folder itself, and many files faster than when each is named. While a store
                 # is rewritten, new files may come between this listing and Spark's.
                 whole = rewrite.phase == "done"
                 given = [self._filepath] if whole else [f"{self._filepath}/{name}" for name in counting]
