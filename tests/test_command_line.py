@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 from kedro.framework.cli.utils import _split_params
 
-from fruits_bigdata.command_line import find_comment, make_parameters, quote_parameter
+from fruits_bigdata.command_line import (
+    ReferenceInParameterError,
+    find_comment,
+    make_parameters,
+    quote_parameter,
+    refuse_references,
+)
 
 PROJECT = Path(__file__).parents[1]
 
@@ -75,3 +81,9 @@ def test_what_yaml_would_cut_off_is_found(arguments: list[str]) -> None:
 )
 def test_what_yaml_keeps_is_not(arguments: list[str]) -> None:
     assert find_comment(["kedro", "run", *arguments]) is None
+
+
+def test_references_are_found_wherever_they_are() -> None:
+    refuse_references({"images_path": "/a $b", "pca": {"n_components": 3}})
+    with pytest.raises(ReferenceInParameterError, match=r"^s3.region=\$\{x\}: .*symbolic link"):
+        refuse_references({"s3": {"region": "${x}"}})

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from deltalake import DeltaTable
+from fsspec.implementations.local import LocalFileSystem
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
+from kedro.io import DatasetError
 from PIL import Image
 from pptx import Presentation
+from pyspark.sql import SparkSession
 
+from fruits_bigdata import spark_session
 from fruits_bigdata.linalg.pca import PcaError
-from fruits_bigdata.output_lock import OutputLock, OutputLockedError
+from fruits_bigdata.pipelines.featurization.nodes import RemovalError
 from fruits_bigdata.pipelines.reporting.nodes import TooManyRejectedError
+from fruits_bigdata.tables import delta
 from fruits_bigdata.vision.weights import Weights, write_weights
 
 PROJECT = Path(__file__).parents[1]
@@ -53,7 +60,11 @@ def run(images_path: Path, tmp_path: Path, places: dict[str, str], spark: object
 
 
 def stored(tmp_path: Path, table: str) -> pd.DataFrame:
-    return pd.read_parquet(tmp_path / "out" / table).sort_values("path", ignore_index=True)
+    rows = DeltaTable(tmp_path / "out" / table).to_pandas().sort_values("path", ignore_index=True)
+    files = list((tmp_path / "out" / table).glob("*.parquet"))
+    # Whoever reads every file of the folder reads the same.
+    assert len(rows) == (len(pd.read_parquet(tmp_path / "out" / table)) if files else 0)
+    return rows
 
 
 def report(tmp_path: Path, name: str = "metrics") -> dict[str, Any]:
@@ -62,7 +73,7 @@ def report(tmp_path: Path, name: str = "metrics") -> dict[str, Any]:
 
 
 def draw(path: Path, seed: int) -> None:
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(seed).integers(0, 256, (10, 10, 3), dtype=np.uint8)
     Image.fromarray(pixels).resize((100, 100)).save(path)
 
@@ -83,8 +94,8 @@ def grown(run: Run, images_path: Path, tmp_path: Path) -> Path:
 
 
 def test_a_run_does_what_is_new_and_what_changed(grown: Path, tmp_path: Path, run: Run) -> None:
-    found = {"listed": 8, "known": 4, "rejected_before": 1, "changed": 2, "new": 1, "gone": 1}
-    assert report(tmp_path)["found"] == {**found, "stored_rows": 8, "stale_rows": 3}
+    counts = {"listed": 8, "known": 4, "rejected_before": 1, "retried": 0, "changed": 2, "new": 1, "gone": 1}
+    assert report(tmp_path)["found"] == {**counts, "stored": 8, "postponed": 0}
     assert report(tmp_path, "featurization_statistics")["images"] == 3
     assert report(tmp_path)["counts"] == {
         "listed": 8,
@@ -93,47 +104,142 @@ def test_a_run_does_what_is_new_and_what_changed(grown: Path, tmp_path: Path, ru
         "classes": 3,
         "published": {"features": 7, "pca": 7, "pca_csv": 7},
     }
-    (alone,) = {str(tmp_path / "alone")}
+    features, rejected = stored(tmp_path, "04_feature/features"), stored(tmp_path, "04_feature/rejected")
+    assert len(features) == features["path"].nunique() == 7
+    assert list(rejected["path"]) == ["Apple Red/empty.jpg"]
+    alone = str(tmp_path / "alone")
     run(output_path=alone)
-    ours = stored(tmp_path, "07_model_output/pca").drop(columns="version")
+    ours = stored(tmp_path, "07_model_output/pca")
     theirs = pd.read_parquet(f"{alone}/07_model_output/pca").sort_values("path", ignore_index=True)
     assert list(ours["path"]) == list(theirs["path"])
     np.testing.assert_allclose(np.stack(ours["pca"]), np.stack(theirs["pca"]), atol=1e-5)
 
 
-def test_too_many_stale_rows_are_compacted_by_the_run_itself(grown: Path, tmp_path: Path) -> None:
-    # 3 of 8 are more than a quarter.
-    features, rejected = stored(tmp_path, "04_feature/features"), stored(tmp_path, "04_feature/rejected")
-    assert len(features) == features["path"].nunique() == 7
-    assert list(rejected["path"]) == ["Apple Red/empty.jpg"]
+def versions(tmp_path: Path) -> dict[str, int]:
+    tables = ("02_intermediate/images", "04_feature/features", "04_feature/rejected", "07_model_output/pca")
+    return {table: DeltaTable(tmp_path / "out" / table).version() for table in tables}
 
 
-def test_compaction_keeps_what_counts(run: Run, images_path: Path, tmp_path: Path) -> None:
+def test_a_run_with_nothing_new_writes_no_table_and_starts_no_java(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run()
-    (images_path / "Apple Red" / "0_100.jpg").unlink()
+    before = versions(tmp_path), (tmp_path / "out/07_model_output/pca_csv/pca.csv").stat().st_ino
+
+    def never(settings: object) -> None:
+        raise AssertionError("Java")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(spark_session, "create_session", never)
+        patch.setattr(SparkSession, "getActiveSession", classmethod(lambda cls: None))
+        run()
+    assert (versions(tmp_path), (tmp_path / "out/07_model_output/pca_csv/pca.csv").stat().st_ino) == before
+
+
+def test_a_limited_run_removes_nothing(run: Run, tmp_path: Path) -> None:
+    run(limit=4)
+    assert report(tmp_path)["counts"] == {
+        "listed": 6,
+        "features": 4,
+        "rejected": 0,
+        "classes": 2,
+        "published": {"features": 4, "pca": 4, "pca_csv": 4},
+    }
+    # The listing is whole, whatever the limit, so no pipeline takes the others for gone.
+    run("loading", limit=1)
+    run("featurization", limit=1)
+    assert len(stored(tmp_path, "04_feature/features")) == 5
+    run()
+    assert report(tmp_path, "featurization_statistics")["images"] == 1
+    assert report(tmp_path)["counts"]["features"] == 6
+
+
+def test_a_folder_that_cannot_be_listed_for_one_run_loses_no_row(
+    run: Run, images_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run()
     before = stored(tmp_path, "04_feature/features")
-    # One of six is stale: too few to bother.
-    assert len(before) == 6
-    run("compaction")
+    listed = LocalFileSystem.ls
+
+    # As it is to a user without the right: this one may read everything.
+    def refuse(self: LocalFileSystem, path: str, *args: Any, **options: Any) -> Any:
+        if str(path).endswith("Apple Red"):
+            raise PermissionError(13, "Permission denied", path)
+        return listed(self, path, *args, **options)
+
+    draw(images_path / "Café crème" / "new.jpg", 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalFileSystem, "ls", refuse)
+        run()
+    counts = report(tmp_path)["found"]
+    assert (counts["listed"], counts["known"], counts["new"], counts["gone"]) == (7, 6, 1, 0)
     after = stored(tmp_path, "04_feature/features")
-    kept = before[before["path"] != "Apple Red/0_100.jpg"].reset_index(drop=True)
-    pd.testing.assert_frame_equal(after, kept)
+    pd.testing.assert_frame_equal(after[after["path"] != "Café crème/new.jpg"].reset_index(drop=True), before)
+
+
+def test_the_listing_of_one_folder_is_not_featurized_from_another(
+    run: Run, images_path: Path, tmp_path: Path
+) -> None:
+    run("loading")
+    other = tmp_path / "another folder"
+    shutil.copytree(images_path, other)
+    with pytest.raises(ValueError, match=r"stored listing is of .*Test, and images_path is .*another folder"):
+        run("featurization", images_path=str(other))
+    assert not (tmp_path / "out/04_feature/features").exists()
+
+
+def test_most_of_the_images_do_not_vanish_by_a_wrong_path(
+    run: Run, images_path: Path, tmp_path: Path
+) -> None:
     run()
-    assert report(tmp_path)["found"]["stale_rows"] == 0
+    wrong = tmp_path / "wrong"
+    draw(wrong / "Pear" / "1.jpg", 1)
+    with pytest.raises(RemovalError, match=r"6 of 6 stored images .*max_removed_share=0\.5"):
+        run(images_path=str(wrong))
+    run()
     assert report(tmp_path, "featurization_statistics")["images"] == 0
-
-
-def test_a_limited_run_drops_nothing(run: Run, tmp_path: Path) -> None:
-    run()
-    run(limit=2)
-    assert report(tmp_path)["counts"]["features"] == 2
-    with pytest.raises(ValueError, match="limit=2"):
-        run("compaction", limit=2)
     assert len(stored(tmp_path, "04_feature/features")) == 6
+
+
+def test_a_damaged_table_is_named_and_repaired(run: Run, tmp_path: Path) -> None:
     run()
-    assert report(tmp_path, "featurization_statistics")["images"] == 0
+    before = stored(tmp_path, "04_feature/features")
+    file = next((tmp_path / "out/04_feature/features").glob("*.parquet"))
+    os.truncate(file, 0)
+    with pytest.raises(DatasetError, match=rf"{file.name} has 0 bytes instead of .*repair=true"):
+        run()
+    run(repair=True)
+    pd.testing.assert_frame_equal(stored(tmp_path, "04_feature/features"), before)
     assert report(tmp_path)["counts"]["features"] == 6
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "02_intermediate/images/*.parquet",
+        "07_model_output/pca/*.parquet",
+        "07_model_output/pca_csv/pca.csv",
+        "07_model_output/pca_csv/_source.json",
+        "06_models/pca_model.npz",
+        "08_reporting/comparison.json",
+    ],
+)
+@pytest.mark.parametrize("damage", ["gone", "empty", "cut"])
+def test_what_is_made_of_others_is_made_anew(run: Run, tmp_path: Path, name: str, damage: str) -> None:
+    run()
+    before = stored(tmp_path, "07_model_output/pca")
+    (file,) = (tmp_path / "out").glob(name)
+    if damage == "gone":
+        file.unlink()
+    else:
+        os.truncate(file, 0 if damage == "empty" else file.stat().st_size // 2)
+    run()
+    after = stored(tmp_path, "07_model_output/pca")
+    assert list(after["path"]) == list(before["path"])
+    np.testing.assert_allclose(np.stack(after["pca"]), np.stack(before["pca"]), atol=1e-5)
+    csv = pd.read_csv(tmp_path / "out/07_model_output/pca_csv/pca.csv").sort_values("path")
+    assert list(csv["path"]) == list(before["path"])
+    run("reporting")
 
 
 def test_a_dry_run_says_what_would_be_done_and_writes_nothing(
@@ -190,16 +296,35 @@ def test_when_every_image_is_broken_the_run_says_why(run: Run, images_path: Path
     assert len(stored(tmp_path, "04_feature/rejected")) == 6
 
 
-def test_a_second_run_on_the_same_output_is_refused(run: Run, tmp_path: Path) -> None:
-    held = tmp_path / "out/_lock.json"
-    held.parent.mkdir()
-    held.write_text("somebody's")
-    with pytest.raises(OutputLockedError, match="break_lock=true"):
+def test_the_second_of_two_runs_stops_and_says_who_committed(
+    run: Run, tmp_path: Path, images_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(limit=2)
+    send, once = delta.Table.commit, []
+
+    def commit_after_another(self: delta.Table, change: delta.Change) -> None:
+        if self.url.endswith("features") and not once:
+            once.append(1)
+            with monkeypatch.context() as patch:
+                patch.setattr(delta, "_this_run", delta.Run("the other run", "another-host", "2026-01-01"))
+                other = delta.Table(self.url, self.schema)
+                other.commit(delta.Change(other, metadata={"a commit": "of the other run"}))
+        send(self, change)
+
+    monkeypatch.setattr(delta.Table, "commit", commit_after_another)
+    with pytest.raises(DatasetError, match="the other run on another-host, started 2026-01-01"):
         run()
-    assert list(held.parent.iterdir()) == [held]
-    run(break_lock=True)
-    assert not held.exists()
-    # What fails gives its lock back as well.
-    with pytest.raises(ValueError, match="limit"):
-        run(limit=-1)
-    OutputLock(str(held)).acquire("another")
+    table = DeltaTable(tmp_path / "out/04_feature/features")
+    assert len(table.to_pandas()) == 2
+    run()
+    # What the refused run had written is gone, for those who read every file of the folder too.
+    assert len(stored(tmp_path, "04_feature/features")) == 6
+
+
+def test_an_output_of_version_1_is_refused(run: Run, tmp_path: Path) -> None:
+    old = tmp_path / "out/04_feature/features/part-00000-2d2d.c000.snappy.parquet"
+    old.parent.mkdir(parents=True)
+    old.write_bytes(b"PAR1")
+    with pytest.raises(DatasetError, match=r"version 1 of this project .*output_path="):
+        run()
+    assert list((tmp_path / "out/04_feature").rglob("*.parquet")) == [old]

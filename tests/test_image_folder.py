@@ -1,9 +1,13 @@
+import errno
 import os
 import pickle
 import socket
+import tempfile
 import threading
 import time
-from collections.abc import Iterator
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,11 +17,10 @@ from types import SimpleNamespace
 import fsspec
 import pyarrow as pa
 import pytest
-from fsspec.implementations.local import LocalFileSystem
 from obstore.exceptions import PermissionDeniedError
 
 from fruits_bigdata import image_folder
-from fruits_bigdata.image_folder import ImageFolder
+from fruits_bigdata.image_folder import ImageFolder, ImageSizeError
 from fruits_bigdata.schemas import IMAGES_SCHEMA
 from fruits_bigdata.storage import StorageError, configure_s3, open_bucket, open_location
 
@@ -30,6 +33,40 @@ def write(root: Path, name: str, data: bytes = b"x") -> None:
     path = root / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
+
+
+Answer = tuple[int, dict[str, str], bytes]
+Serve = Callable[[Callable[[str], Answer]], None]
+
+
+@pytest.fixture
+def serve(bucket: str) -> Iterator[Serve]:
+    """Let a server answer S3's requests by status, headers and a body, which may be shorter than it says."""
+    servers: list[ThreadingHTTPServer] = []
+
+    def start(answer: Callable[[str], Answer]) -> None:
+        class Server(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                status, headers, body = answer(self.path)
+                self.send_response(status)
+                for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        endpoint = f"http://127.0.0.1:{server.server_port}"
+        configure_s3({"endpoint_url": endpoint, "region": "eu-west-3", "attempts": 2, "timeout_seconds": 2})
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
 
 
 def test_every_image_is_listed_whatever_its_name(tmp_path: Path, odd_names: list[str]) -> None:
@@ -101,27 +138,161 @@ def test_what_is_no_file_is_listed_and_never_waited_for(tmp_path: Path) -> None:
         ImageFolder(str(tmp_path)).read("a/pipe.jpg")
 
 
-def test_a_folder_that_may_not_be_listed_is_named_and_the_others_are_listed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@contextmanager
+def nobody() -> Iterator[None]:
+    """Root, as which tests may run, may list everything."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+@pytest.fixture
+def open_place() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as place:
+        os.chmod(place, 0o755)
+        yield Path(place)
+        for folder, _, _ in os.walk(place):
+            os.chmod(folder, 0o755)
+
+
+# Not to be read, and to be read but not entered.
+@pytest.mark.parametrize("mode", [0o000, 0o744])
+def test_a_folder_that_may_not_be_listed_is_reported_and_the_others_are_listed(
+    open_place: Path, mode: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    mode = mode if os.geteuid() == 0 else mode & 0o477
+    for name in ("a/b %/1.jpg", "a/b %/deeper/2.jpg", "a/3.jpg", "c/4.jpg"):
+        write(open_place, name)
+    (open_place / "a/b %").chmod(mode)
+    folder = ImageFolder(str(open_place))
+    unlisted: list[str] = []
+    with nobody():
+        paths = pa.Table.from_batches(folder.list_batches(unlisted))["path"].to_pylist()
+    assert paths == ["a/3.jpg", "c/4.jpg"]
+    assert unlisted == ["a/b %/", "not-utf-8://a/b %25/"]
+    assert f"Permission denied: '{open_place}/a/b %" in caplog.text
+    open_place.chmod(0o700 if os.geteuid() == 0 else 0)
+    with nobody(), pytest.raises(PermissionError):
+        list(folder.list_batches())
+
+
+def test_each_spelling_of_a_folder_begins_the_paths_below_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (b"100%/1.jpg", b"100%/\xe9.jpg", b"caf\xe9/1.jpg"):
+        path = os.fsencode(tmp_path) + b"/" + name
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb"):
+            pass
+    paths = [str(row["path"]) for row in rows(ImageFolder(str(tmp_path)))]
+    unlisted = unlisted_of(tmp_path, errno.EACCES, monkeypatch)
+    assert len(unlisted) == 3
+    assert len(paths) == 3
+    assert all(path.startswith(tuple(unlisted)) for path in paths)
+
+
+def unlisted_of(root: Path, code: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return what is not listed on a disk that answers so in every folder but the root."""
+    listdir = os.listdir
+
+    def fails(path: str) -> list[str]:
+        if path != str(root):
+            raise OSError(code, os.strerror(code), path)
+        return listdir(path)
+
+    unlisted: list[str] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "listdir", fails)
+        assert not list(ImageFolder(str(root)).list_batches(unlisted))
+    return unlisted
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EACCES, errno.ENAMETOOLONG])
+def test_a_disk_that_fails_never_shortens_the_listing_unsaid(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
     write(tmp_path, "a/1.jpg")
-    write(tmp_path, "b/2.jpg")
-    allowed = LocalFileSystem.ls
+    assert unlisted_of(tmp_path, code, monkeypatch)[0] == "a/"
 
-    # Root, as which tests may run, may list everything.
-    def ls(self, path, detail=False, **kwargs):  # type: ignore[no-untyped-def]
-        if path.endswith("/a"):
-            raise PermissionError(13, "Permission denied", path)
-        return allowed(self, path, detail=detail, **kwargs)
 
-    monkeypatch.setattr(LocalFileSystem, "ls", ls)
-    assert [row["path"] for row in rows(ImageFolder(str(tmp_path)))] == ["b/2.jpg"]
-    assert f"'{tmp_path}/a'" in caplog.text
+@pytest.mark.parametrize("code", [errno.ENOENT, errno.ENOTDIR])
+def test_a_folder_that_has_just_gone_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    write(tmp_path, "a/1.jpg")
+    assert unlisted_of(tmp_path, code, monkeypatch) == []
+
+
+def test_an_images_root_that_has_gone_is_no_empty_folder(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        list(ImageFolder(str(tmp_path / "missing")).list_batches())
+
+
+def test_a_page_of_s3_that_fails_ends_the_listing(serve: Serve) -> None:
+    def answer(path: str) -> Answer:
+        if "continuation-token" in path:
+            return 500, {}, b"<Error><Code>InternalError</Code><Message>Try again</Message></Error>"
+        return 200, {}, page("2025-07-01T00:00:00.000Z", more=True)
+
+    serve(answer)
+    with pytest.raises(OSError, match="Try again"):
+        rows(ImageFolder("s3://fruits/Test"))
+
+
+@pytest.mark.parametrize(
+    ("date", "kept"),
+    [
+        (datetime(1601, 1, 1, tzinfo=UTC), False),
+        (datetime(1899, 12, 31, 23, 59, 59, tzinfo=UTC), False),
+        (datetime(1900, 1, 1, tzinfo=UTC), True),
+        (datetime(2262, 4, 11, tzinfo=UTC), True),
+        (datetime(2262, 4, 12, tzinfo=UTC), False),
+        (datetime(9999, 12, 31, tzinfo=UTC), False),
+    ],
+)
+def test_a_date_that_pandas_or_spark_cannot_hold_becomes_1970(
+    tmp_path: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch, date: datetime, kept: bool
+) -> None:
+    expected = date if kept else datetime(1970, 1, 1, tzinfo=UTC)
+    write(tmp_path, "a/1.jpg")
+    known = os.stat
+    seconds = date.timestamp()
+
+    # Not every file system holds such dates.
+    def stat(path, *args, **kwargs):  # type: ignore[no-untyped-def]
+        state = known(path, *args, **kwargs)
+        if not str(path).endswith("1.jpg"):
+            return state
+        return os.stat_result((*state[:8], int(seconds), *state[9:]), {"st_mtime": seconds})
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", stat)
+        (row,) = rows(ImageFolder(str(tmp_path)))
+    assert row["modified"] == expected
+
+    serve(lambda _: (200, {}, page(f"{date:%Y-%m-%dT%H:%M:%S.000Z}", more=False)))
+    (row,) = rows(ImageFolder("s3://fruits/Test"))
+    assert row["modified"] == expected
+    assert pa.Table.from_pylist([row], schema=IMAGES_SCHEMA).to_pandas()["modified"][0] == expected
+
+
+def page(date: str, more: bool) -> bytes:
+    """Return S3's answer that lists one image."""
+    token = "<NextContinuationToken>x</NextContinuationToken>" if more else ""
+    return (
+        f"<?xml version='1.0'?><ListBucketResult><IsTruncated>{str(more).lower()}</IsTruncated>{token}"
+        f"<Contents><Key>Test/a/1.jpg</Key><LastModified>{date}</LastModified><Size>1</Size></Contents>"
+        f"</ListBucketResult>"
+    ).encode()
 
 
 @pytest.mark.parametrize("mtime", [3e11, -1e15, 1e300])
 def test_a_date_that_no_calendar_has_does_not_end_the_listing(mtime: float) -> None:
-    assert image_folder._modified({"mtime": mtime}) == datetime(1970, 1, 1, tzinfo=UTC)
+    assert image_folder._modified(mtime) == datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def test_folders_that_link_to_each_other_end(tmp_path: Path) -> None:
@@ -159,7 +330,7 @@ def test_a_name_that_is_no_utf8_has_a_path_of_its_own_by_which_it_is_read(tmp_pa
     assert listed == expected
 
 
-def test_a_folder_deeper_than_any_path_reaches_is_left_out(
+def test_a_folder_deeper_than_any_path_reaches_is_reported(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     write(tmp_path, "a/1.jpg")
@@ -170,8 +341,11 @@ def test_a_folder_deeper_than_any_path_reaches_is_left_out(
         os.close(above)
     os.close(os.open("1.jpg", os.O_CREAT, dir_fd=folder))
     os.close(folder)
-    assert [row["path"] for row in rows(ImageFolder(str(tmp_path)))] == ["a/1.jpg"]
-    assert "any images in it are left out: [Errno 36] File name too long" in caplog.text
+    unlisted: list[str] = []
+    batches = list(ImageFolder(str(tmp_path)).list_batches(unlisted))
+    assert pa.Table.from_batches(batches)["path"].to_pylist() == ["a/1.jpg"]
+    assert {path.strip("d/") for path in unlisted} == {"", "not-utf-8:"}
+    assert "which images lie below it: [Errno 36] File name too long" in caplog.text
 
 
 def test_a_folder_without_images_lists_nothing(tmp_path: Path) -> None:
@@ -212,6 +386,48 @@ def test_s3_lists_and_reads_the_same(
             assert row["label"] == above.rpartition("/")[2]
     assert not ImageFolder(f"{bucket}/missing").exists()
     assert not ImageFolder(f"{bucket}-missing").exists()
+
+
+def test_no_more_is_read_than_was_listed(tmp_path: Path) -> None:
+    write(tmp_path, "a/1.jpg", b"12345")
+    folder = ImageFolder(str(tmp_path))
+    assert folder.read("a/1.jpg", 5) == b"12345"
+    with pytest.raises(ImageSizeError, match=r"^changed: listed with 6 bytes, has 5 now$"):
+        folder.read("a/1.jpg", 6)
+    os.truncate(tmp_path / "a/1.jpg", 1_000_000_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ImageSizeError, match=r"^changed: listed with 5 bytes, has 1,000,000,000 now$"):
+            folder.read("a/1.jpg", 5)
+        with pytest.raises(ImageSizeError, match=r"^too large: 1,000,000,000 bytes, limit 50,000,000$"):
+            folder.read("a/1.jpg")
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_file_with_more_bytes_than_its_size_is_not_read_on(tmp_path: Path) -> None:
+    # As of a file that grows while it is read.
+    (tmp_path / "1.jpg").symlink_to("/proc/self/status")
+    folder = ImageFolder(str(tmp_path))
+    assert [row["length"] for row in rows(folder)] == [0]
+    with pytest.raises(ImageSizeError, match="changed: listed with 0 bytes, has 1 now"):
+        folder.read("1.jpg", 0)
+
+
+@pytest.mark.parametrize("path", ["a/1.jpg", "a//tab\t.jpg"])
+def test_an_object_of_another_size_is_refused_before_its_body_comes(serve: Serve, path: str) -> None:
+    headers = {
+        "Content-Length": "1000000000",
+        "ETag": '"x"',
+        "Last-Modified": "Tue, 01 Jul 2025 00:00:00 GMT",
+    }
+    serve(lambda _: (200, headers, b""))
+    folder = ImageFolder("s3://fruits/Test")
+    with pytest.raises(ImageSizeError, match=r"^changed: listed with 5 bytes, has 1,000,000,000 now$"):
+        folder.read(path, 5)
+    with pytest.raises(ImageSizeError, match=r"^too large: 1,000,000,000 bytes, limit 50,000,000$"):
+        folder.read(path)
 
 
 MANY = [f"{label}/é {i}+.jpg" for label in "abcd" for i in range(2)]

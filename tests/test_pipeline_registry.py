@@ -21,8 +21,6 @@ def is_parameter(name: str) -> bool:
 def layers() -> dict[str, int]:
     text = (Path(__file__).parents[1] / "conf/base/catalog.yml").read_text()
     entries = {name: entry for name, entry in yaml.safe_load(text).items() if not name.startswith("_")}
-    # No node's.
-    del entries["output_lock"]
     return {name: LAYERS.index(entry["metadata"]["kedro-viz"]["layer"]) for name, entry in entries.items()}
 
 
@@ -36,7 +34,7 @@ def test_data_never_flows_back_to_an_earlier_layer(node: Node, layers: dict[str,
 def test_the_default_is_all_pipelines_and_every_dataset_is_in_the_catalog(layers: dict[str, int]) -> None:
     pipelines = register_pipelines()
     run = {"loading", "featurization", "pca", "export", "reporting"}
-    assert set(pipelines) == run | {"compaction", "plan", "__default__"}
+    assert set(pipelines) == run | {"plan", "__default__"}
     parts = [node.name for name in run for node in pipelines[name].nodes]
     assert sorted(parts) == sorted(node.name for node in NODES)
     datasets = {name for pipeline in pipelines.values() for name in pipeline.datasets()}
@@ -49,8 +47,7 @@ def test_pipelines_that_are_named_together_wait_for_each_other(names: list[str])
     pipelines = register_pipelines()
     together = sum((pipelines[name] for name in names), Pipeline([]))
     order = [node.name for node in together.nodes]
-    assert order.index("featurize_images") < order.index("compact_stale_stores")
-    assert order.index("compact_stale_stores") < order.index("summarize_features")
+    assert order.index("featurize_images") < order.index("summarize_features")
 
 
 def test_a_run_fails_for_its_rejected_images_only_when_all_else_is_done() -> None:

@@ -1,10 +1,24 @@
 import os
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import pytest
 
-from fruits_bigdata.storage import configure_s3, expand_home, is_s3, open_location, spark_location, whole_file
+from fruits_bigdata.schemas import REJECTED_SCHEMA
+from fruits_bigdata.storage import (
+    configure_s3,
+    delta_options,
+    expand_home,
+    is_s3,
+    open_bucket,
+    open_location,
+    spark_location,
+    whole_file,
+)
+from fruits_bigdata.tables.delta import Change, Table
 
 
 @pytest.mark.parametrize("url", ["s3://bucket/Test", "s3a://bucket/Test/"])
@@ -91,7 +105,7 @@ def test_endpoint_and_region_reach_every_file_system(monkeypatch: pytest.MonkeyP
     assert fs.config_kwargs["retries"] == {"mode": "standard", "total_max_attempts": 3}
     configure_s3({"endpoint_url": None, "region": "eu-west-3"})
     fs, _ = open_location("s3://bucket")
-    assert fs.endpoint_url is None
+    assert fs.endpoint_url == "https://s3.eu-west-3.amazonaws.com"
 
 
 def test_what_another_process_writes_to_s3_is_seen(bucket: str) -> None:
@@ -100,3 +114,61 @@ def test_what_another_process_writes_to_s3_is_seen(bucket: str) -> None:
     assert len(fs.ls(f"{path}/folder")) == 1
     fs.call_s3("put_object", Bucket=path, Key="folder/two", Body=b"2")
     assert len(fs.ls(f"{path}/folder")) == 2
+
+
+VARIABLES = (
+    "AWS_ENDPOINT",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_S3_ENDPOINT",
+    "AWS_ENDPOINT_URL_DYNAMODB",
+)
+
+
+def test_no_variable_leads_one_client_elsewhere(
+    bucket: str, s3_settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests: list[str] = []
+
+    class Elsewhere(BaseHTTPRequestHandler):
+        def do_any(self) -> None:
+            requests.append(self.requestline)
+            self.send_error(404)
+
+        do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = do_any  # noqa: N815
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        for name in VARIABLES:
+            monkeypatch.setenv(name, f"http://127.0.0.1:{server.server_port}")
+        for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+            monkeypatch.setenv(name, "us-east-1")
+        # Other settings than before, since s3fs keeps a client for those that it has seen.
+        configure_s3({**s3_settings, "attempts": 4})
+        with whole_file(f"{bucket}/by s3fs") as file:
+            file.write(b"1")
+        table = Table(f"{bucket}/by obstore and delta-rs", REJECTED_SCHEMA)
+        table.commit(Change(table, [table.folder.write(REJECTED_SCHEMA.empty_table())]))
+        assert Table(table.url, REJECTED_SCHEMA).check() is None
+        server.shutdown()
+    assert requests == []
+
+
+def test_aws_is_named_to_every_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fsspec.config, "conf", {})
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    configure_s3({"endpoint_url": None, "region": "eu-west-3"})
+    options = fsspec.config.conf["s3"]
+    assert options["endpoint_url"] == "https://s3.eu-west-3.amazonaws.com"
+    for bucket, endpoint, virtual_hosted in (
+        ("fruits", "https://fruits.s3.eu-west-3.amazonaws.com", True),
+        # No certificate has a name with one more dot.
+        ("my.fruits", "https://s3.eu-west-3.amazonaws.com", False),
+    ):
+        delta = delta_options(f"s3://{bucket}/Results")
+        assert (delta["aws_endpoint_url"], delta["aws_region"]) == (endpoint, "eu-west-3")
+        assert delta["aws_virtual_hosted_style_request"] == str(virtual_hosted).lower()
+        config = open_bucket(bucket, options).config
+        assert (config["endpoint"], config["region"]) == (endpoint, "eu-west-3")
+    assert delta_options("/data/Results") == {}

@@ -11,16 +11,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
-import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from fruits_bigdata.java import find_java, java_version
 from fruits_bigdata.spark_session import archive_paths, create_session, start_python_workers
-
-_N_IMAGES = 120
 
 
 def make_archives() -> bool:
@@ -54,17 +53,7 @@ def _run(command: list[str]) -> None:
 
 
 def _train(base: Path, top: Path) -> None:
-    """Do what a run does, on a few made-up rows, in a session whose Java writes `top` when it ends."""
-    from pyspark.sql.pandas.types import from_arrow_schema
-
-    from fruits_bigdata.datasets.append_only_store_dataset import AppendOnlyStoreDataset
-    from fruits_bigdata.datasets.published_table_dataset import PublishedTableDataset
-    from fruits_bigdata.pipelines.export import nodes as export
-    from fruits_bigdata.pipelines.featurization.nodes import compare_images, select_new_images
-    from fruits_bigdata.pipelines.pca import nodes as pca
-    from fruits_bigdata.schemas import FEATURES_SCHEMA, IMAGES_SCHEMA, N_FEATURES
-    from fruits_bigdata.vision.engine import CompiledModel
-
+    """Have Java do what it does in a run, in a session whose Java writes `top` when it ends."""
     options = f'-XX:SharedArchiveFile="{base}" -XX:ArchiveClassesAtExit="{top}"'
     session = create_session(
         {
@@ -72,66 +61,26 @@ def _train(base: Path, top: Path) -> None:
             "spark.driver.extraJavaOptions": options,
             "spark.ui.showConsoleProgress": False,
             "spark.sql.execution.arrow.pyspark.enabled": True,
-            "spark.sql.session.timeZone": "UTC",
-            "spark.sql.shuffle.partitions": 4,
         }
     )
-
     start_python_workers(session)
+    context = session.sparkContext
+    broadcast, n_done = context.broadcast(b"model"), context.accumulator(0)
 
-    def featurize(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def task(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            rng = np.random.default_rng(batch.num_rows)
-            features = rng.normal(size=batch.num_rows * N_FEATURES).astype(np.float32)
-            offsets = np.arange(0, len(features) + 1, N_FEATURES, dtype=np.int32)
-            columns = [
-                *batch.columns,
-                pa.array(["0"] * batch.num_rows),
-                pa.ListArray.from_arrays(offsets, features),
-            ]
-            yield pa.RecordBatch.from_arrays(columns, schema=FEATURES_SCHEMA)
+            n_done.add(len(broadcast.value))
+            yield batch
 
-    with tempfile.TemporaryDirectory() as folder:
-        listing = PublishedTableDataset(filepath=f"{folder}/images", schema="IMAGES_SCHEMA")
-        store = AppendOnlyStoreDataset(filepath=f"{folder}/features", schema="FEATURES_SCHEMA")
-        rejected = AppendOnlyStoreDataset(filepath=f"{folder}/rejected", schema="REJECTED_SCHEMA")
-        scores = PublishedTableDataset(filepath=f"{folder}/pca", schema="PCA_SCHEMA", may_be_missing=True)
-        csv = PublishedTableDataset(
-            filepath=f"{folder}/csv",
-            file_format="csv",
-            save_args={"header": True},
-            load_args={"header": True},
-        )
-        numbers = list(range(_N_IMAGES))
-        rows = pa.RecordBatch.from_pydict(
-            {
-                "path": [f"{i}.jpg" for i in numbers],
-                "label": [str(i % 3) for i in numbers],
-                "length": numbers,
-                "modified": numbers,
-            },
-            IMAGES_SCHEMA,
-        )
-        listing.save(pa.RecordBatchReader.from_batches(IMAGES_SCHEMA, [rows]))
-        for _ in range(2):
-            images = listing.load()
-            comparison = compare_images(images, store.load(), rejected.load())
-            compiled_model = CompiledModel("0", "0", b"0")
-            new = select_new_images(images, store.load(), rejected.load(), compiled_model, comparison)
-            new.persist().count()
-            outcomes = new.repartition(4).mapInArrow(featurize, from_arrow_schema(FEATURES_SCHEMA)).persist()
-            outcomes.count()
-            store.save(outcomes.coalesce(2))
-        summary = pca.summarize_features(store.load(), images, None)
-        parameters = pca.PcaParameters(n_components=2, solver="moments", scale="none")
-        model, _ = pca.fit_pca_model(summary, store.load(), rejected.load(), images, None, parameters)
-        scores.save(pca.project_features(store.load(), images, model, scores.load()))
-        csv.save(
-            export.flatten_scores(scores.load(), model, export.ExportParameters(rows_per_csv_file=1_000))
-        )
-        export.check_export(store.load(), images, scores.load(), csv.load())
-        scores.load().groupBy("label").count().orderBy("label").toPandas()
-        session.stop()
+    def chunk(number: int) -> int:
+        rows = session.createDataFrame(pd.DataFrame({"path": ["a", "b"], "length": number}))
+        return len(rows.repartition(2).mapInArrow(task, rows.schema).collect())
+
+    # As in a run, the second chunk begins before the first has ended.
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(chunk, range(2)))
+    context.parallelize([0, 1], 2).map(lambda part: part).collect()
+    session.stop()
 
 
 @click.command(help=__doc__)

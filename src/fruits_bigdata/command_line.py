@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 _OPTION = "--params"
 _VARIABLES = {"IMAGES": "images_path", "OUTPUT": "output_path", "WEIGHTS": "weights_path"}
@@ -34,15 +35,48 @@ def make_parameters(variables: Mapping[str, str]) -> str:
     return ",".join([*paths, *filter(None, [variables.get("PARAMS")])])
 
 
-def find_comment(arguments: Sequence[str]) -> str | None:
-    """Return the first item of `--params` that YAML would silently cut off at a `#`; None if there is none.
+class ReferenceInParameterError(ValueError):
+    """A value of the command line would be taken for a reference to another value."""
+
+
+def refuse_references(parameters: Mapping[str, Any], prefix: str = "") -> None:
+    """Refuse values that OmegaConf would look up, before it does.
+
+    Args:
+        parameters: As the command line gives them.
+        prefix: Of their names.
+
+    Raises:
+        ReferenceInParameterError: One holds `${`.
+    """
+    for key, value in parameters.items():
+        if isinstance(value, Mapping):
+            refuse_references(value, f"{prefix}{key}.")
+        elif "${" in str(value):
+            raise ReferenceInParameterError(
+                f"{prefix}{key}={value}: what follows ${{ is taken for the name of another value: give a "
+                f"value without it; if a folder's name holds it, give the path of a symbolic link to it"
+            )
+
+
+def items_of(arguments: Sequence[str]) -> list[str]:
+    """Return the items of `--params`, each `name=value`.
 
     Args:
         arguments: The command line.
     """
     given = [text for option, text in pairwise(arguments) if option == _OPTION]
     given += [a.removeprefix(f"{_OPTION}=") for a in arguments if a.startswith(f"{_OPTION}=")]
-    for item in ",".join(given).split(","):
+    return ",".join(given).split(",")
+
+
+def find_comment(arguments: Sequence[str]) -> str | None:
+    """Return the first item of `--params` that YAML would silently cut off at a `#`; None if there is none.
+
+    Args:
+        arguments: The command line.
+    """
+    for item in items_of(arguments):
         value = item.partition("=")[2].strip()
         if not value.startswith(("'", '"')) and re.search(r"(^|\s)#", value):
             return item

@@ -1,5 +1,6 @@
 """A folder of images, on disk or on S3: what lies in it, and the bytes of each."""
 
+import errno
 import logging
 import os
 import re
@@ -14,12 +15,13 @@ from urllib.parse import unquote_to_bytes
 import fsspec
 import pyarrow as pa
 from fsspec import AbstractFileSystem
-from fsspec.implementations.local import LocalFileSystem
 
 from fruits_bigdata.schemas import IMAGES_SCHEMA
 from fruits_bigdata.storage import StorageError, is_s3, is_s3_failure, open_bucket, open_location
+from fruits_bigdata.vision.budget import MAX_FILE_BYTES
 
 if TYPE_CHECKING:
+    from obstore import GetResult
     from obstore.store import S3Store
 
 ENDINGS = (".jpg", ".jpeg", ".png")
@@ -37,10 +39,18 @@ _READINGS = 5
 # S3 refuses this object, as one that is archived; other refusals, of credentials for example, are of all.
 _CODES_OF_ONE_OBJECT = ("AccessDenied", "InvalidObjectState")
 
+# What Spark writes to Parquet without regard to old calendars, and pandas holds in nanoseconds.
+_FIRST_DATE, _LAST_DATE = datetime(1900, 1, 1, tzinfo=UTC), datetime(2262, 4, 11, tzinfo=UTC)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 # Path, label, length, modified.
 Row = tuple[str, str, int, datetime]
 
 logger = logging.getLogger(__name__)
+
+
+class ImageSizeError(OSError):
+    """An image is not read: it has not the size that it was listed with, or more than any may have."""
 
 
 class ImageFolder:
@@ -81,23 +91,25 @@ class ImageFolder:
             return False
         return not prefix or bool(page.get("Contents"))
 
-    def read(self, path: str) -> bytes:
+    def read(self, path: str, length: int | None = None) -> bytes:
         """Return the bytes of the image at `path`, relative to the folder, by one request.
 
+        No more is read, nor held, than was listed.
+
+        Args:
+            path: As it was listed.
+            length: The size that it was listed with; None takes whatever it has, up to `MAX_FILE_BYTES`.
+
         Raises:
-            OSError: The image cannot be read; FileNotFoundError if it is not there.
+            OSError: The image cannot be read; FileNotFoundError if it is not there, ImageSizeError if it has
+                another size than `length`, or too many bytes.
             StorageError: S3 did not answer as it should, for all that it was asked again.
         """
         if is_s3(self.url):
-            return self._read_object(path)
-        fs, _ = self._open()
-        location = self.location(path)
-        # Opening a pipe would wait for somebody to write into it.
-        if isinstance(fs, LocalFileSystem) and not stat.S_ISREG(os.stat(location).st_mode):
-            raise OSError("not a regular file")
-        return bytes(fs.cat_file(location))
+            return self._read_object(path, length)
+        return _read_file(self.location(path), length)
 
-    def _read_object(self, path: str) -> bytes:
+    def _read_object(self, path: str, length: int | None) -> bytes:
         fs, root = self._open()
         name, prefix = _bucket_and_prefix(root)
         key = prefix + path
@@ -107,11 +119,11 @@ class ImageFolder:
         try:
             try:
                 # obstore takes one slash away, which may be the key's own.
-                return _whole_object(self._bucket, f"/{key}")
+                return _whole_object(self._bucket, f"/{key}", length)
             except ValueError:
                 # obstore has no name for a key with a control character, an empty part or a part of dots.
-                return _get_object(fs, name, key)
-        except MemoryError:
+                return _get_object(fs, name, key, length)
+        except (MemoryError, ImageSizeError):
             raise
         except Exception as error:
             # obstore quotes S3's answer, botocore the code in it.
@@ -132,7 +144,7 @@ class ImageFolder:
             return f"{bucket}/{prefix}{path}"
         return f"{root}/{_name(path)}"
 
-    def list_batches(self) -> Iterator[pa.RecordBatch]:
+    def list_batches(self, unlisted: list[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Yield record batches of `schemas.IMAGES_SCHEMA`, in the same order each time.
 
         Every file with an image's ending, in any letter case, is listed without being opened: empty ones,
@@ -140,9 +152,19 @@ class ImageFolder:
         is the name of the folder that the image lies in. On disk, folders and the names in each come in
         order; on S3 the keys do, and each request tells 1,000. A local name that is no UTF-8 is spelled as
         docs/names.md says.
+
+        Args:
+            unlisted: Receives, as the iteration goes on, what the paths of images begin with of which nobody
+                can tell whether they are there: each folder on disk that could not be listed, with a `/` at
+                its end, in both spellings that a path below it may have.
+
+        Raises:
+            OSError: The folder itself could not be listed.
         """
         fs, root = self._open()
-        return _batches(_list_bucket(fs, root) if is_s3(self.url) else _list_disk(fs, root))
+        if is_s3(self.url):
+            return _batches(_list_bucket(fs, root))
+        return _batches(_list_disk(root, [] if unlisted is None else unlisted))
 
 
 def _batches(rows: Iterator[Row]) -> Iterator[pa.RecordBatch]:
@@ -169,71 +191,116 @@ def _list_bucket(fs: AbstractFileSystem, root: str) -> Iterator[Row]:
             path = found["Key"][len(prefix) :]
             if path.lower().endswith(ENDINGS):
                 label = path.split("/")[-2] if "/" in path else top
-                yield path, label, found["Size"], found["LastModified"]
+                yield path, label, found["Size"], _date_or_epoch(found["LastModified"])
         if not page["IsTruncated"]:
             return
         request["ContinuationToken"] = page["NextContinuationToken"]
 
 
-def _get_object(fs: AbstractFileSystem, bucket: str, key: str) -> bytes:
+def _read_file(location: str, length: int | None) -> bytes:
+    # Opening a pipe would wait for somebody to write into it.
+    with open(location, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        state = os.fstat(file.fileno())
+        if not stat.S_ISREG(state.st_mode):
+            raise OSError("not a regular file")
+        _check_size(state.st_size, length)
+        # One more byte tells of a file that grows meanwhile.
+        data = file.read(state.st_size + 1)
+        if len(data) != state.st_size:
+            _check_size(max(len(data), os.fstat(file.fileno()).st_size), state.st_size)
+    return data
+
+
+def _check_size(size: int, length: int | None) -> None:
+    """Refuse what is not to be read, before it is."""
+    if length is not None and size != length:
+        raise ImageSizeError(f"changed: listed with {length:,} bytes, has {size:,} now")
+    if length is None and size > MAX_FILE_BYTES:
+        raise ImageSizeError(f"too large: {size:,} bytes, limit {MAX_FILE_BYTES:,}")
+
+
+def _get_object(fs: AbstractFileSystem, bucket: str, key: str, length: int | None) -> bytes:
     # Not by s3fs' paths, in which a slash at an end or `?versionId=` are no part of the key.
     async def get() -> bytes:
         answer = await fs._call_s3("get_object", Bucket=bucket, Key=key)
         async with answer["Body"] as body:
+            _check_size(answer["ContentLength"], length)
             return bytes(await body.read())
 
     return bytes(fsspec.asyn.sync(fs.loop, get))
 
 
-def _whole_object(bucket: "S3Store", key: str) -> bytes:
+def _whole_object(bucket: "S3Store", key: str, length: int | None) -> bytes:
     """Read an object; obstore goes on with one that breaks off only where the server gives ETags."""
     from obstore.exceptions import GenericError
 
-    for _ in range(_READINGS - 1):
+    def open_object() -> "GetResult":
         answer = bucket.get(key)
+        _check_size(answer.meta["size"], length)
+        return answer
+
+    for _ in range(_READINGS - 1):
+        answer = open_object()
         try:
             return answer.bytes().to_bytes()
         except GenericError:
             continue
-    return bucket.get(key).bytes().to_bytes()
+    return open_object().bytes().to_bytes()
 
 
-def _list_disk(fs: AbstractFileSystem, root: str) -> Iterator[Row]:
+def _list_disk(root: str, unlisted: list[str]) -> Iterator[Row]:
+    def leave_out(location: str, error: OSError) -> None:
+        logger.warning("This cannot be listed, so nobody can tell which images lie below it: %s", error)
+        path = _relative(location, root)
+        unlisted.extend(sorted({f"{_text(path)}/", f"{_spelled(path)}/"}))
+
     folders = [root]
     entered: set[str] = set()
     while folders:
         folder = folders.pop()
+        try:
+            # A folder of millions is held as names only, not as what is known of each.
+            names = sorted(os.listdir(folder))
+            # One that may be read but not entered tells names, and nothing of what they name.
+            os.stat(f"{folder}/.")
+        except OSError as error:
+            if folder == root:
+                raise
+            # It may have gone away since its name was read.
+            if not isinstance(error, FileNotFoundError | NotADirectoryError):
+                leave_out(folder, error)
+            continue
         label = _text(folder.rsplit("/", 1)[-1])
         below: list[str] = []
-        for entry in _entries(fs, folder):
-            name = entry["name"]
-            if entry["type"] == "directory":
-                if not entry.get("islink") or _enters(name, root, entered):
-                    below.append(name)
-            elif name.lower().endswith(ENDINGS):
-                yield _text(name[len(root) :].lstrip("/")), label, entry["size"], _modified(entry)
+        for name in names:
+            location = os.path.join(folder, name)
+            size, date = 0, _EPOCH
+            try:
+                state = os.stat(location)
+            except OSError as error:
+                # A file that went away after the folder was read is gone. Any other image is listed all the
+                # same, and rejected when it cannot be read.
+                leads_nowhere = isinstance(error, FileNotFoundError) or error.errno == errno.ELOOP
+                if leads_nowhere and not os.path.islink(location):
+                    continue
+                if not leads_nowhere:
+                    # It may be a folder, such as one deeper than any path reaches.
+                    leave_out(location, error)
+                elif not name.lower().endswith(ENDINGS):
+                    logger.warning("This link leads nowhere, and images behind it are left out: %s", error)
+            else:
+                if stat.S_ISDIR(state.st_mode):
+                    if not os.path.islink(location) or _enters(location, root, entered):
+                        below.append(location)
+                    continue
+                size, date = state.st_size, _modified(state.st_mtime)
+            if name.lower().endswith(ENDINGS):
+                yield _text(_relative(location, root)), label, size, date
         folders.extend(reversed(below))
 
 
-def _entries(fs: AbstractFileSystem, folder: str) -> Iterator[dict[str, Any]]:
-    """Yield what lies directly in `folder`, in the order of the names."""
-    try:
-        # A folder of millions is held as names only, not as what is known of each.
-        names = sorted(fs.ls(folder, detail=False))
-    except PermissionError as error:
-        logger.warning("This folder cannot be listed, and its images are left out: %s", error)
-        return
-    for name in names:
-        try:
-            yield fs.info(name)
-        except OSError as error:
-            # What cannot be examined, such as a link to nothing, is listed all the same, and rejected when it
-            # cannot be read; but a file that went away after the folder was read is gone.
-            if os.path.islink(name) or not isinstance(error, FileNotFoundError):
-                if not name.lower().endswith(ENDINGS):
-                    # Such as a folder deeper than any path reaches.
-                    logger.warning("This cannot be examined, and any images in it are left out: %s", error)
-                yield {"name": name, "type": "file", "size": 0, "mtime": 0.0}
+def _relative(location: str, root: str) -> str:
+    return location[len(root) :].lstrip("/")
 
 
 def _batch(rows: list[Row]) -> pa.RecordBatch:
@@ -254,12 +321,16 @@ def _enters(link: str, root: str, entered: set[str]) -> bool:
     return True
 
 
-def _modified(entry: dict[str, Any]) -> datetime:
+def _modified(seconds: float) -> datetime:
     try:
-        return datetime.fromtimestamp(entry["mtime"], UTC)
+        return _date_or_epoch(datetime.fromtimestamp(seconds, UTC))
     except (OverflowError, ValueError, OSError):
         # A file system may hold dates that no calendar has.
-        return datetime.fromtimestamp(0, UTC)
+        return _EPOCH
+
+
+def _date_or_epoch(date: datetime) -> datetime:
+    return date if _FIRST_DATE <= date <= _LAST_DATE else _EPOCH
 
 
 def _text(name: str) -> str:
@@ -267,9 +338,13 @@ def _text(name: str) -> str:
     try:
         name.encode()
     except UnicodeEncodeError:
-        # Python holds such a byte as a code point that ends in it.
-        return _NO_UTF8 + re.sub("[%\udc80-\udcff]", lambda found: f"%{ord(found[0]) & 0xFF:02X}", name)
+        return _spelled(name)
     return name
+
+
+def _spelled(name: str) -> str:
+    # Python holds such a byte as a code point that ends in it.
+    return _NO_UTF8 + re.sub("[%\udc80-\udcff]", lambda found: f"%{ord(found[0]) & 0xFF:02X}", name)
 
 
 def _name(text: str) -> str:

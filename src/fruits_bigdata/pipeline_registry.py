@@ -9,10 +9,6 @@ from typing import Any
 from kedro.pipeline import Pipeline
 from kedro.pipeline.preview_contract import TextPreview
 
-from fruits_bigdata.pipelines.compaction.pipeline import (
-    create_automatic_pipeline as create_automatic_compaction,
-)
-from fruits_bigdata.pipelines.compaction.pipeline import create_pipeline as create_compaction
 from fruits_bigdata.pipelines.export.pipeline import create_pipeline as create_export
 from fruits_bigdata.pipelines.featurization.pipeline import create_pipeline as create_featurization
 from fruits_bigdata.pipelines.loading.pipeline import create_pipeline as create_loading
@@ -33,16 +29,13 @@ def register_pipelines() -> dict[str, Pipeline]:
 def _create_pipelines() -> dict[str, Pipeline]:
     pipelines = {
         "loading": create_loading(),
-        # What the next pipelines read is the store as the compaction leaves it.
-        "featurization": create_featurization() + create_automatic_compaction(),
+        "featurization": create_featurization(),
         "pca": create_pca(),
         "export": create_export(),
         "reporting": create_reporting(),
     }
     return {
         **pipelines,
-        # What counts is what is there now, so the images are listed first.
-        "compaction": create_loading() + create_compaction(),
         "plan": create_plan(),
         "__default__": sum(pipelines.values(), Pipeline([])),
     }

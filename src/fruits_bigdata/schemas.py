@@ -9,12 +9,13 @@ MODIFIED = "modified"
 FEATURIZER = "featurizer"
 FEATURES = "features"
 REASON = "reason"
+MODEL = "model"
 PCA = "pca"
 
 N_FEATURES = 1280
 
-# An image is the same image as before when its place, its size and its date are the same.
-KEY = [PATH, LENGTH, MODIFIED]
+# An image is the same image as before when its place, its class, its size and its date are the same.
+KEY = [PATH, LABEL, LENGTH, MODIFIED]
 
 _FEATURES_FIELD = pa.field(FEATURES, pa.list_(pa.float32()))
 _REASON_FIELD = pa.field(REASON, pa.string())
@@ -32,7 +33,9 @@ FEATURES_SCHEMA = _DONE_SCHEMA.append(_FEATURES_FIELD)
 REJECTED_SCHEMA = _DONE_SCHEMA.append(_REASON_FIELD)
 # What a worker says of an image: its features or, if it has none, the reason.
 OUTCOME_SCHEMA = FEATURES_SCHEMA.append(_REASON_FIELD)
-PCA_SCHEMA = pa.schema({PATH: pa.string(), LABEL: pa.string(), PCA: pa.list_(pa.float32())})
+PCA_SCHEMA = pa.schema(
+    {PATH: pa.string(), LABEL: pa.string(), MODEL: pa.string(), PCA: pa.list_(pa.float32())}
+)
 
 
 def pca_column_names(n_components: int) -> list[str]:

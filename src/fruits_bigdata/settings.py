@@ -6,7 +6,7 @@ from fruits_bigdata.context import GuardedContext
 from fruits_bigdata.hooks.failures import FailureHooks
 from fruits_bigdata.hooks.refusals import ParameterHooks, PlaceHooks
 from fruits_bigdata.hooks.reports import DryRunHooks, ResultHooks, StatisticsHooks
-from fruits_bigdata.hooks.resources import LockHooks, SparkHooks, StorageHooks
+from fruits_bigdata.hooks.resources import SparkHooks, StorageHooks
 from fruits_bigdata.storage import expand_home, s3a_encryption
 
 # Kedro's own use of OmegaConf; nothing that a user of this project can mend.
@@ -14,18 +14,17 @@ warnings.filterwarnings("ignore", message="register_new_resolver", category=User
 
 CONTEXT_CLASS = GuardedContext
 
-# Pluggy calls the last one first: the lock is taken before anything is started, and given back when Spark has
-# stopped.
+# Pluggy calls the last one first: parameters are checked before anything reads them, and what refuses a run
+# does so before anything is started.
 HOOKS = (
     ResultHooks(),
-    LockHooks(),
     StatisticsHooks(),
     SparkHooks(),
     DryRunHooks(),
     PlaceHooks(),
     StorageHooks(),
-    ParameterHooks(),
     FailureHooks(),
+    ParameterHooks(),
 )
 
 # Nothing about a run leaves the machine.

@@ -5,29 +5,95 @@ import os
 import select
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
-import pyarrow as pa
 import pyspark
-from pyspark import SparkContext, accumulators, java_gateway
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.functions import lit
-from pyspark.sql.pandas.types import from_arrow_schema
+from pyspark import accumulators, java_gateway
+from pyspark.sql import SparkSession
 
 from fruits_bigdata.java import find_java, java_version
 
 _JAVA_OPTIONS = "spark.driver.extraJavaOptions"
+# 20,000 rows of features: less than Spark needs to start.
+_LOCAL_BYTES = 100_000_000
+
+Part = TypeVar("Part")
+Result = TypeVar("Result")
 
 logger = logging.getLogger(__name__)
+
+
+class _Session:
+    """The session of this process: started once, when it is needed or some time before."""
+
+    def __init__(self) -> None:
+        self.settings: Mapping[str, Any] = {}
+        self.own: Future[SparkSession] | None = None
+
+
+_this = _Session()
+
+
+def configure(settings: Mapping[str, Any]) -> None:
+    """Set what `get_session` starts a session with: Spark's own names."""
+    _this.settings = settings
+
+
+def start_session() -> None:
+    """Begin to start the session and its Python workers, beside other work, unless there is one already."""
+    if _this.own is not None or SparkSession.getActiveSession() is not None:
+        return
+    starter = ThreadPoolExecutor(1, thread_name_prefix="spark")
+    _this.own = starter.submit(create_session, _this.settings)
+    starter.submit(lambda own: start_python_workers(own.result()), _this.own)
+    starter.shutdown(wait=False)
+
+
+def get_session() -> SparkSession:
+    """Return the session: one that a notebook has already, or else one with the project's settings.
+
+    Raises:
+        RuntimeError: There is no Java that Spark runs on.
+    """
+    session = None if _this.own is not None else SparkSession.getActiveSession()
+    if session is not None:
+        return session
+    start_session()
+    assert _this.own is not None
+    return _this.own.result()
+
+
+def stop_session() -> None:
+    """Stop the session, if it was started here."""
+    own, _this.own = _this.own, None
+    if own is not None and own.exception() is None:
+        own.result().stop()
+
+
+def map_parts(function: Callable[[Part], Result], parts: list[Part], n_bytes: int) -> list[Result]:
+    """Apply a function to each part of some data.
+
+    Args:
+        function: Of a part. Both can be pickled.
+        parts: The parts.
+        n_bytes: Size of what the function reads, of all parts together. Little is done in this process at
+            once, more by Spark's workers.
+    """
+    if n_bytes <= _LOCAL_BYTES or not parts:
+        return [function(part) for part in parts]
+    context = get_session().sparkContext
+    return context.parallelize(parts, len(parts)).map(function).collect()
 
 
 def create_session(settings: Mapping[str, Any]) -> SparkSession:
     """Start a session with `settings`, Spark's own names; those that are None are left out.
 
     The workers run the Python of this process unless `spark.pyspark.python` or PYSPARK_PYTHON names another.
+    A session on this machine listens on the loopback address only, unless SPARK_LOCAL_IP names another.
 
     Raises:
         RuntimeError: There is no Java that Spark runs on.
@@ -38,6 +104,9 @@ def create_session(settings: Mapping[str, Any]) -> SparkSession:
     if "AWS_SHARED_CREDENTIALS_FILE" in os.environ:
         os.environ.setdefault("AWS_CREDENTIAL_PROFILES_FILE", os.environ["AWS_SHARED_CREDENTIALS_FILE"])
     os.environ.setdefault("PYSPARK_PYTHON", settings.get("spark.pyspark.python") or sys.executable)
+    if str(settings.get("spark.master", "")).partition("[")[0] == "local":
+        # Else Spark's pages, if they are on, answer on every address.
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     _end_at_once()
     _start_java_without_fork()
     builder = SparkSession.builder
@@ -60,14 +129,6 @@ def archive_paths() -> tuple[Path, Path]:
     return folder / "java.jsa", folder / f"spark-{pyspark.__version__}.jsa"
 
 
-def java_process_id() -> int:
-    """Return the process id of the Java that runs this process' Spark session."""
-    java: Any = SparkContext._jvm
-    # "<process id>@<host>", by every Java from 8 on.
-    name: str = java.java.lang.management.ManagementFactory.getRuntimeMXBean().getName()
-    return int(name.partition("@")[0])
-
-
 def start_python_workers(session: SparkSession) -> None:
     """Let Spark start a Python worker on each core, which takes seconds, before there is work for it."""
     n = session.sparkContext.defaultParallelism
@@ -77,12 +138,6 @@ def start_python_workers(session: SparkSession) -> None:
     except Exception:
         # The first task of the run will say what is wrong.
         logger.debug("The Python workers did not start ahead of the work", exc_info=True)
-
-
-def empty_table(session: SparkSession, schema: pa.Schema) -> DataFrame:
-    """Return a table without rows that costs no job: the optimizer sees that there is nothing in it."""
-    columns = [lit(None).cast(field.dataType).alias(field.name) for field in from_arrow_schema(schema)]
-    return session.range(1).select(columns).limit(0)
 
 
 def _end_at_once() -> None:

@@ -6,9 +6,11 @@ import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import fsspec
 from fsspec import AbstractFileSystem
@@ -16,11 +18,16 @@ from fsspec import AbstractFileSystem
 if TYPE_CHECKING:
     from obstore.store import S3Credential, S3Store
 
+# The variables that delta-rs takes for a session's token, in small letters.
+_TOKENS = {"aws_session_token", "aws_token", "session_token", "token"}
+
 _ASK_AGAIN_AFTER = timedelta(minutes=5)
 _S3_SCHEMES = ("s3://", "s3a://")
 
 # An object that keeps arriving may take long: this is enough for the largest image on a slow line.
 _WHOLE_ANSWER = timedelta(minutes=10)
+# "Amazon S3 endpoints and quotas", AWS General Reference.
+_AWS_ENDPOINT = "https://s3.{}.amazonaws.com"
 # As AWS' own clients have them; conf/base/globals.yml says what they mean.
 _TIMEOUT_SECONDS, _ATTEMPTS = 15, 5
 
@@ -60,7 +67,9 @@ class StorageError(RuntimeError):
 
 def in_short(error: BaseException) -> str:
     """Return what an exception says as one line of at most 500 characters, without its debugging output."""
-    said = " ".join(str(error).partition("\n\nDebug source")[0].split()) or type(error).__name__
+    # delta-rs colours its messages, and draws arrows from one to the next.
+    plain = re.sub("\x1b\\[[0-9;]*m|\u21b3", "", str(error))
+    said = " ".join(plain.partition("\n\nDebug source")[0].split()) or type(error).__name__
     said = _S3_ERROR.sub(r"\1: \2", said)
     return (said if len(said) <= _MAX_LENGTH else f"{said[:_MAX_LENGTH]} ...").rstrip(".")
 
@@ -97,12 +106,17 @@ def configure_s3(settings: Mapping[str, Any]) -> None:
     Raises:
         ValueError: There is no such encryption, or it has no key.
     """
-    # A cached listing would hide what Spark, another process, writes.
+    # A cached listing would hide what a worker, another process, writes.
     options: dict[str, Any] = {"use_listings_cache": False}
-    if settings.get("endpoint_url"):
-        options["endpoint_url"] = settings["endpoint_url"]
-    if settings.get("region"):
-        options["client_kwargs"] = {"region_name": settings["region"]}
+    region = settings.get("region")
+    # Named in any case: each client has variables of its own by which it would go elsewhere.
+    endpoint = settings.get("endpoint_url") or _configured_endpoint()
+    if endpoint is None and region:
+        endpoint = _AWS_ENDPOINT.format(region)
+    if endpoint:
+        options["endpoint_url"] = endpoint
+    if region:
+        options["client_kwargs"] = {"region_name": region}
     seconds = settings.get("timeout_seconds", _TIMEOUT_SECONDS)
     options["config_kwargs"] = {
         "connect_timeout": seconds,
@@ -122,6 +136,20 @@ def configure_s3(settings: Mapping[str, Any]) -> None:
         # What s3fs sends with each request that knows such a thing.
         options["s3_additional_kwargs"] = {name: value for name, value in given.items() if value}
     fsspec.config.conf["s3"] = options
+
+
+def _configured_endpoint() -> str | None:
+    """Return the endpoint that AWS' own tools take from the environment or the profile, if they name one.
+
+    "Service-specific endpoints", AWS SDKs and Tools Reference Guide.
+    """
+    names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+    named = next((os.environ[name] for name in names if os.environ.get(name)), None)
+    if named is None and ("AWS_PROFILE" in os.environ or "AWS_CONFIG_FILE" in os.environ):
+        import botocore.session
+
+        named = botocore.session.Session().get_scoped_config().get("endpoint_url")
+    return named
 
 
 def s3a_encryption(encryption: str | None) -> str | None:
@@ -171,6 +199,59 @@ def spark_location(url: str) -> str:
     return f"s3a://{path}" if is_s3(url) else f"file:{path}"
 
 
+@dataclass(frozen=True)
+class _Connection:
+    """How the clients written in Rust, obstore and delta-rs, reach a bucket."""
+
+    endpoint: str | None
+    virtual_hosted: bool
+    region: str | None
+    encryption: str | None
+    kms_key: str | None
+    timeout: timedelta
+    attempts: int
+
+    @classmethod
+    def of(cls, bucket: str, options: Mapping[str, Any]) -> "_Connection":
+        config, encryption = options.get("config_kwargs", {}), options.get("s3_additional_kwargs", {})
+        region = options.get("client_kwargs", {}).get("region_name")
+        endpoint = options.get("endpoint_url")
+        path_style = config.get("s3", {}).get("addressing_style") == "path"
+        # They put no bucket's name before an address that they are given, and no certificate has one with a
+        # dot.
+        virtual_hosted = bool(region) and endpoint == _AWS_ENDPOINT.format(region)
+        virtual_hosted = virtual_hosted and not path_style and "." not in bucket
+        if virtual_hosted:
+            endpoint = _AWS_ENDPOINT.format(region).replace("//", f"//{bucket}.")
+        return cls(
+            endpoint,
+            virtual_hosted,
+            region,
+            encryption.get("ServerSideEncryption"),
+            encryption.get("SSEKMSKeyId"),
+            timedelta(seconds=config.get("read_timeout", _TIMEOUT_SECONDS)),
+            config.get("retries", {}).get("total_max_attempts", _ATTEMPTS),
+        )
+
+
+def _credentials(bucket: str) -> Any:
+    """Return botocore's credentials, which renews those that end, such as a role's, when asked for them.
+
+    Raises:
+        StorageError: AWS' default chain (environment, profile, instance role) has none.
+    """
+    # Imported here, so that only what reads from S3 waits for it.
+    import botocore.session
+
+    credentials = botocore.session.Session().get_credentials()
+    if credentials is None:
+        raise StorageError(
+            f"There are no AWS credentials to read s3://{bucket}: set AWS_PROFILE or AWS_ACCESS_KEY_ID and "
+            f"AWS_SECRET_ACCESS_KEY, or give the machine a role"
+        )
+    return credentials
+
+
 def open_bucket(name: str, options: Mapping[str, Any]) -> "S3Store":
     """Return a bucket for many small reads: obstore takes a tenth of s3fs' time, and one request, for each.
 
@@ -181,19 +262,11 @@ def open_bucket(name: str, options: Mapping[str, Any]) -> "S3Store":
     Raises:
         StorageError: AWS' default chain (environment, profile, instance role) has no credentials.
     """
-    # Imported here, so that only what reads from S3 waits for them.
-    import botocore.session
     from obstore.store import S3Store
 
-    credentials = botocore.session.Session().get_credentials()
-    if credentials is None:
-        raise StorageError(
-            f"There are no AWS credentials to read s3://{name}: set AWS_PROFILE or AWS_ACCESS_KEY_ID and "
-            f"AWS_SECRET_ACCESS_KEY, or give the machine a role"
-        )
+    credentials = _credentials(name)
 
     def current() -> "S3Credential":
-        # botocore renews those that end, such as a role's, when it is asked for them.
         frozen = credentials.get_frozen_credentials()
         return {
             "access_key_id": frozen.access_key,
@@ -202,38 +275,84 @@ def open_bucket(name: str, options: Mapping[str, Any]) -> "S3Store":
             "expires_at": datetime.now(UTC) + _ASK_AGAIN_AFTER,
         }
 
-    endpoint = options.get("endpoint_url")
-    encryption = options.get("s3_additional_kwargs", {})
-    given = {
-        "endpoint": endpoint,
-        "region": options.get("client_kwargs", {}).get("region_name"),
-        "server_side_encryption": encryption.get("ServerSideEncryption"),
-        "sse_kms_key_id": encryption.get("SSEKMSKeyId"),
+    to = _Connection.of(name, options)
+    named = {
+        # By each name that object_store knows: of one that is not given, a variable goes before the others.
+        "endpoint": to.endpoint,
+        "aws_endpoint_url_s3": to.endpoint,
+        "region": to.region,
+        "server_side_encryption": to.encryption,
+        "sse_kms_key_id": to.kms_key,
+        "s3_express": "false",
+        "skip_signature": "false",
     }
-    config = options.get("config_kwargs", {})
-    path_style = config.get("s3", {}).get("addressing_style") == "path"
-    timeout = timedelta(seconds=config.get("read_timeout", _TIMEOUT_SECONDS))
-    attempts = config.get("retries", {}).get("total_max_attempts", _ATTEMPTS)
     return S3Store(
         name,
         credential_provider=current,
         client_options={
-            "allow_http": str(endpoint).startswith("http://"),
-            "connect_timeout": timeout,
-            "read_timeout": timeout,  # type: ignore[typeddict-unknown-key]
+            "allow_http": str(to.endpoint).startswith("http://"),
+            "connect_timeout": to.timeout,
+            "read_timeout": to.timeout,  # type: ignore[typeddict-unknown-key]
             "timeout": _WHOLE_ANSWER,
         },
         # A pause is drawn between the first and four times the last one, so they double; from 2 they hardly
         # grow, and all is over in 3 s.
         retry_config={
             "backoff": {"base": 4},
-            "max_retries": 2 * attempts,
-            "retry_timeout": attempts * timeout,
+            "max_retries": 2 * to.attempts,
+            "retry_timeout": to.attempts * to.timeout,
         },
-        # obstore puts the bucket's name before AWS' own address only, and no certificate has one with a dot.
-        virtual_hosted_style_request=not (path_style or endpoint or "." in name),
-        **{key: value for key, value in given.items() if value},
+        virtual_hosted_style_request=to.virtual_hosted,
+        **{key: value for key, value in named.items() if value},  # type: ignore[arg-type]
     )
+
+
+def delta_options(url: str) -> dict[str, str]:
+    """Return the `storage_options` by which delta-rs reaches a table; none for one on disk.
+
+    The credentials in them are those of the moment: open the table anew rather than keep it.
+
+    Args:
+        url: The table's folder: a local path or an `s3://` address.
+
+    Raises:
+        StorageError: AWS' default chain (environment, profile, instance role) has no credentials.
+    """
+    if not is_s3(url):
+        return {}
+    bucket = url.split("://", 1)[1].partition("/")[0]
+    to = _Connection.of(bucket, fsspec.config.conf.get("s3", {}))
+    frozen = _credentials(bucket).get_frozen_credentials()
+    options = {
+        "aws_access_key_id": frozen.access_key,
+        "aws_secret_access_key": frozen.secret_key,
+        "aws_session_token": frozen.token,
+        "aws_region": to.region,
+        # As for obstore.
+        "aws_endpoint_url": to.endpoint,
+        "aws_endpoint_url_s3": to.endpoint,
+        "aws_virtual_hosted_style_request": str(to.virtual_hosted).lower(),
+        "aws_server_side_encryption": to.encryption,
+        "aws_sse_kms_key_id": to.kms_key,
+        "allow_http": str(str(to.endpoint).startswith("http://")).lower(),
+        "allow_invalid_certificates": "false",
+        # Nothing unsets AWS_PROXY_URL, which no other client knows; HTTPS_PROXY is for all.
+        "proxy_excludes": urlsplit(str(to.endpoint)).hostname,
+        "aws_s3_express": "false",
+        "aws_skip_signature": "false",
+        # If-None-Match, by which two writers cannot both commit.
+        "aws_conditional_put": "etag",
+        "connect_timeout": f"{to.timeout.total_seconds():g}s",
+        "read_timeout": f"{to.timeout.total_seconds():g}s",
+        "timeout": f"{_WHOLE_ANSWER.total_seconds():g}s",
+        "max_retries": str(2 * to.attempts),
+        "retry_timeout": f"{to.attempts * to.timeout.total_seconds():g}s",
+    }
+    kept = {name: value for name, value in options.items() if value}
+    # An empty token is sent as well, so only to keep a variable's from being sent.
+    if not frozen.token and _TOKENS & {name.lower() for name in os.environ}:
+        kept["aws_session_token"] = ""
+    return kept
 
 
 @contextmanager

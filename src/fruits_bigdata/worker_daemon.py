@@ -50,8 +50,7 @@ if __name__ == "__main__":
     import pyspark.worker  # noqa: F401
     from pyspark import daemon
 
-    import fruits_bigdata.feature_files
-    import fruits_bigdata.pipelines.featurization.progress
+    import fruits_bigdata.pipelines.featurization.tasks
     import fruits_bigdata.pipelines.pca.batches
     import fruits_bigdata.vision.featurize  # noqa: F401
 

@@ -8,11 +8,15 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import fsspec
+import pyarrow as pa
 import pytest
 import yaml
 from cfnlint.decode import cfn_yaml
 from click.testing import CliRunner
 
+from benchmarks.faulty_proxy import FaultyProxy
+from benchmarks.moto_s3 import BUCKET, REGION, MotoS3
 from fruits_bigdata.cloud.cost import Estimate, cheapest, estimate, keeping
 from fruits_bigdata.cloud.cost_command import cost, duration, report
 from fruits_bigdata.cloud.plans import (
@@ -27,6 +31,9 @@ from fruits_bigdata.cloud.plans import (
     plans,
 )
 from fruits_bigdata.cloud.prices import PriceTable, work_figures
+from fruits_bigdata.schemas import REJECTED_SCHEMA
+from fruits_bigdata.storage import configure_s3
+from fruits_bigdata.tables.delta import Change, Table
 
 PROJECT = Path(__file__).parents[2]
 IRELAND, PARIS = PriceTable.load("eu-west-1"), PriceTable.load("eu-west-3")
@@ -48,29 +55,27 @@ def test_a_million_images_on_the_default_cluster_by_hand() -> None:
             "features": 1960.784,
             # 1,000,000 x 0.000188 / (8 x 0.5)
             "tables and PCA": 47,
-            # 200 x 1,000,000 x 0.0000007 / 4
-            "the list, read for each chunk": 35,
         },
         abs=1e-3,
     )
-    assert one.seconds == pytest.approx(2695.784, abs=1e-3)
-    # 2,695.784 s are 0.748829 h.
+    assert one.seconds == pytest.approx(2660.784, abs=1e-3)
+    # 2,660.784 s are 0.739107 h.
     assert values(one.money) == pytest.approx(
         {
-            "master and workers": 3 * 0.748829 * 0.214,
-            "EMR's fee": 3 * 0.748829 * 0.048,
-            "disks": 3 * 0.748829 * 104 * 0.088 / 730,
-            "public addresses": 3 * 0.748829 * 0.005,
+            "master and workers": 3 * 0.739107 * 0.214,
+            "EMR's fee": 3 * 0.739107 * 0.048,
+            "disks": 3 * 0.739107 * 104 * 0.088 / 730,
+            "public addresses": 3 * 0.739107 * 0.005,
             "S3, reading": 0.40,
-            # 1,000 lists, and 200 chunks x 8 files x 4 requests
-            "S3, listing and writing": (1000 + 6400) * 0.000005,
-            "KMS": 1_006_400 * 0.01 * 0.000003,
+            # 1,000 lists, and 308 files in 20 chunks: most files of 5,000 images, the last ones of fewer.
+            "S3, listing and writing": (1000 + 308 + 20 * 12) * 0.000005,
+            "KMS": 1_000_548 * 0.01 * 0.000003,
         },
         abs=1e-6,
     )
-    assert one.dollars == pytest.approx(1.0952, abs=1e-4)
+    assert one.dollars == pytest.approx(1.0576, abs=1e-4)
     assert one.dollars_per_million == pytest.approx(one.dollars)
-    assert estimate(DEFAULT_PLAN, 22_688, IRELAND).dollars_per_million == pytest.approx(6.64, abs=1e-3)
+    assert estimate(DEFAULT_PLAN, 22_688, IRELAND).dollars_per_million == pytest.approx(6.664, abs=1e-3)
 
 
 def test_spot_by_hand() -> None:
@@ -86,7 +91,7 @@ def test_spot_by_hand() -> None:
 
 def test_serverless_by_hand() -> None:
     one = estimate(SERVERLESS, 22_688, PARIS)
-    seconds = 120 + 13 + 23 * 0.1 + 22_688 / (16 * 63.75) + 22_688 * (0.000188 + 5 * 0.0000007) / 8
+    seconds = 120 + 13 + 23 * 0.1 + 22_688 / (16 * 63.75) + 22_688 * 0.000188 / 8
     assert one.seconds == pytest.approx(seconds)
     assert values(one.money)["vCPUs of driver and workers"] == pytest.approx(5 * 4 * seconds / 3600 * 0.06318)
     assert values(one.money)["memory"] == pytest.approx(5 * 8 * seconds / 3600 * 0.00689)
@@ -178,12 +183,31 @@ def test_measured_figures_are_those_of_the_documents_and_of_the_code() -> None:
     assert all(f"| {one} |" in performance for one in seconds)
     by_hand = 2 * sum(seconds) / 2e6 + 2 * 2 * 3 / 1e5
     assert figures["vcpu seconds of tables and pca"].value == pytest.approx(by_hand, rel=0.01)
-    assert figures["vcpu seconds of the list of images"].value == 2 * 0.7 / 2e6
-    chunk = yaml.safe_load((PROJECT / "conf/base/parameters_featurization.yml").read_text())
-    assert figures["images of a chunk"].value == chunk["featurization"]["images_per_chunk"]
-    from fruits_bigdata.pipelines.featurization import nodes
+    parameters = yaml.safe_load((PROJECT / "conf/base/parameters_featurization.yml").read_text())
+    assert figures["images of a task"].value == parameters["featurization"]["images_per_task"]
 
-    assert figures["most chunks"].value == nodes._MAX_CHUNKS
+
+def test_a_file_and_a_commit_take_as_many_requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # This process' own settings of S3 come back afterwards.
+    monkeypatch.setitem(fsspec.config.conf, "s3", {})
+    s3 = MotoS3(tmp_path, "key", "secret")
+    for name, value in s3.variables.items():
+        monkeypatch.setenv(name, value)
+    with s3, FaultyProxy(s3.endpoint, share=0) as proxy:
+        settings = {"endpoint_url": proxy.endpoint, "region": REGION, "path_style": True}
+        defaults = {"timeout_seconds": 15, "attempts": 5, "encryption": None, "kms_key": None}
+        configure_s3(settings | defaults)
+        table = Table(f"s3://{BUCKET}/Results", REJECTED_SCHEMA)
+        table.commit(Change(table))
+        row = pa.Table.from_pylist([{}], REJECTED_SCHEMA)
+        proxy.requests.clear()
+        file = table.folder.write(row)
+        assert proxy.requests == {("PUT", "Results"): work_figures()["requests to write a file"].value}
+        proxy.requests.clear()
+        table.commit(Change(table, [file], last=False))
+    # A LIST asks for the bucket, not for anything in it.
+    dear = proxy.requests["PUT", "Results"] + proxy.requests["GET", ""]
+    assert 2 * dear == work_figures()["requests to commit a chunk"].value
 
 
 @pytest.mark.parametrize("prices", [IRELAND, PARIS])

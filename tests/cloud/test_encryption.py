@@ -4,8 +4,9 @@ import fsspec
 import pytest
 
 from fruits_bigdata.cloud.encryption import EncryptionError, check_encryption
-from fruits_bigdata.lock_file import open_lock_file
+from fruits_bigdata.schemas import REJECTED_SCHEMA
 from fruits_bigdata.storage import configure_s3, open_location, s3a_encryption, whole_file
+from fruits_bigdata.tables.delta import Change, Table
 
 KEY = "arn:aws:kms:eu-west-3:123456789012:key/1"
 
@@ -36,9 +37,13 @@ def test_what_python_writes_is_encrypted_as_the_settings_say(
     configure_s3(s3_settings | settings)
     with whole_file(f"{bare_bucket}/report.json") as file:
         file.write(b"{}")
-    assert open_lock_file(f"{bare_bucket}/_lock.json").create(b"{}")
+    # By each of the clients: s3fs, obstore and delta-rs.
+    table = Table(f"{bare_bucket}/Results", REJECTED_SCHEMA)
+    table.commit(Change(table, [table.folder.write(REJECTED_SCHEMA.empty_table())]))
     fs, name = open_location(bare_bucket)
-    for key in ("report.json", "_lock.json"):
+    keys = [path.partition("/")[2] for path in fs.find(name)]
+    assert len(keys) == 4
+    for key in keys:
         head = fs.call_s3("head_object", Bucket=name, Key=key)
         assert {field: head.get(field) for field in expected} == expected, key
 

@@ -9,8 +9,6 @@ import pytest
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
-from fruits_bigdata.cloud.package import SPARK_HADOOP_CLOUD
-
 PROJECT = Path(__file__).parents[2]
 # Livy's to say, the cluster's own (infra/cluster.yml), or nothing for AWS.
 NOT_A_NOTEBOOKS = {
@@ -28,14 +26,12 @@ def expected() -> str:
     with KedroSession.create(PROJECT, env="emr") as session:
         loader = session.load_context().config_loader
         settings: dict[str, Any] = {**loader["spark"], **loader["s3a"]}
-    _, name, version = SPARK_HADOOP_CLOUD.split(":")
     conf = {
         key: str(value).lower() if isinstance(value, bool) else str(value)
         for key, value in settings.items()
         if value is not None and key not in NOT_A_NOTEBOOKS
     }
-    given = {"jars": [f"local:/opt/fruits_bigdata/jars/{name}-{version}.jar"], "conf": conf}
-    return f"%%configure -f\n{json.dumps(given, indent=1)}"
+    return f"%%configure -f\n{json.dumps({'conf': conf}, indent=1)}"
 
 
 def test_the_runbook_has_the_cell(expected: str) -> None:

@@ -18,7 +18,12 @@ import yaml
 from kedro.framework.context import KedroContext
 
 from benchmarks.faulty_proxy import FaultyProxy
-from fruits_bigdata.cloud.residency import EU_REGIONS, ResidencyError, check_residency
+from fruits_bigdata.cloud.residency import (
+    EU_REGIONS,
+    ResidencyError,
+    check_residency,
+    region_of_s3,
+)
 from fruits_bigdata.storage import configure_s3, open_location
 
 PROJECT = Path(__file__).parents[2]
@@ -177,11 +182,50 @@ def test_an_endpoint_that_is_not_aws_is_refused_unless_it_is_listed(
     bucket: str, s3: dict[str, Any], endpoint: str
 ) -> None:
     elsewhere = {**s3, "endpoint_url": endpoint}
-    with pytest.raises(ResidencyError, match=f"{bucket} at {endpoint}, which is not AWS"):
+    with pytest.raises(ResidencyError, match=f"{bucket} at {endpoint}, which is not AWS' S3 in a region"):
         check_residency({"images": bucket}, elsewhere, REGIONS)
     check_residency({"images": bucket}, elsewhere, REGIONS, {endpoint: REASON})
     with pytest.raises(ResidencyError, match="say in words why"):
         check_residency({"images": bucket}, elsewhere, REGIONS, {endpoint: ""})
+
+
+@pytest.mark.parametrize(
+    ("host", "region"),
+    [
+        ("s3.eu-west-3.amazonaws.com", "eu-west-3"),
+        ("s3.dualstack.eu-west-1.amazonaws.com", "eu-west-1"),
+        ("my.bucket.s3.eu-central-1.amazonaws.com", "eu-central-1"),
+        ("s3-eu-west-1.amazonaws.com", "eu-west-1"),
+        ("bucket.vpce-0a1b-c2.s3.eu-west-3.vpce.amazonaws.com", "eu-west-3"),
+        ("s3.us-gov-west-1.amazonaws.com", "us-gov-west-1"),
+        # These name no region, or are no S3 of AWS.
+        ("s3.amazonaws.com", None),
+        ("s3-fips.us-east-1.amazonaws.com", None),
+        ("ec2-1-2-3-4.eu-west-3.compute.amazonaws.com", None),
+        ("my-server.eu-west-3.elb.amazonaws.com", None),
+        ("s3.eu-west-3.amazonaws.com.evil.eu", None),
+        ("evil-s3.eu-west-3.example.com", None),
+        ("sts.eu-west-3.amazonaws.com", None),
+        ("s3.eu-west-3.amazonaws.com.cn", None),
+    ],
+)
+def test_only_addresses_of_s3_in_a_region_are_taken_for_aws(host: str, region: str | None) -> None:
+    assert region_of_s3(f"https://{host}") == region
+
+
+@pytest.mark.parametrize(
+    ("host", "reason"),
+    [
+        ("s3.us-east-1.amazonaws.com", "in us-east-1, and data may lie in eu-"),
+        ("my-server.eu-west-3.elb.amazonaws.com", "which is not AWS' S3 in a region"),
+        ("s3.amazonaws.com", "which is not AWS' S3 in a region"),
+    ],
+)
+def test_an_address_elsewhere_is_refused_before_it_is_asked(
+    bucket: str, s3: dict[str, Any], host: str, reason: str
+) -> None:
+    with pytest.raises(ResidencyError, match=f"{re.escape(host)}, {reason}"):
+        check_residency({"images": bucket}, {**s3, "endpoint_url": f"https://{host}"}, REGIONS)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +262,7 @@ def test_an_endpoint_that_a_variable_of_aws_names_is_seen(
     bucket: str, s3: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "https://s3.example.us")
-    with pytest.raises(ResidencyError, match=r"at https://s3.example.us, which is not AWS"):
+    with pytest.raises(ResidencyError, match=r"at https://s3.example.us, which is not AWS' S3 in a region"):
         check_residency({"images": bucket}, {**s3, "endpoint_url": None}, REGIONS)
 
 

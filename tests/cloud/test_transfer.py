@@ -143,6 +143,61 @@ def test_results_are_fetched_once_and_nothing_is_written_outside(account: Accoun
     assert (to / "Results_CSV/a.csv").read_text() == "22"
 
 
+def files_in(folder: Path) -> set[str]:
+    return {
+        str(Path(where, name).relative_to(folder)) for where, _, names in os.walk(folder) for name in names
+    }
+
+
+def test_a_second_download_leaves_what_is_in_the_bucket_and_nothing_outside_is_touched(
+    account: Account, tmp_path: Path
+) -> None:
+    s3 = account.client("s3")
+
+    def put(*keys: str) -> None:
+        for key in keys:
+            s3.put_object(Bucket=account.bucket, Key=key, Body=b"1")
+
+    to, elsewhere = tmp_path / "to", tmp_path / "elsewhere"
+    for mine in (to / "Results_mine/a.csv", to / "notes.txt", elsewhere / "b.csv"):
+        mine.parent.mkdir(parents=True, exist_ok=True)
+        mine.write_text("mine")
+    put("Results_CSV/part-0-old.csv", "Results_CSV/deep/part-1-old.csv", "Results_PCA/a.parquet")
+    assert download(account, ["Results"], to).removed == 0
+    # As an interrupted download leaves it.
+    (to / "Results_CSV/part-2-old.csv.part").write_text("")
+    (to / "Results_CSV/link").symlink_to(elsewhere)
+    (to / "Results_CSV/copy.csv").symlink_to("part-0-new.csv")
+    (to / ".fruits-emr.json").write_text(json.dumps(["Results_CSV", "Results_PCA", "../elsewhere", ".."]))
+    for key in list_objects(account, "Results"):
+        s3.delete_object(Bucket=account.bucket, Key=key)
+    put("Results_CSV/part-0-new.csv")
+
+    account.dry_run = True
+    assert download(account, ["Results"], to).removed == 0
+    account.dry_run = False
+    assert "Results_PCA/a.parquet" in files_in(to)
+
+    result = download(account, ["Results"], to)
+    assert (result.done, result.removed) == (1, 6)
+    mine = {"Results_mine/a.csv", "notes.txt", ".fruits-emr.json"}
+    assert files_in(to) == {*mine, "Results_CSV/part-0-new.csv"}
+    assert not (to / "Results_CSV/link").is_symlink()
+    assert files_in(elsewhere) == {"b.csv"}
+    assert download(account, ["Results"], to).removed == 0
+
+
+def test_a_folder_with_files_of_somebody_elses_is_not_mixed_with_results(
+    account: Account, tmp_path: Path
+) -> None:
+    account.client("s3").put_object(Bucket=account.bucket, Key="Results_CSV/a.csv", Body=b"1")
+    (tmp_path / "Results_CSV").mkdir()
+    (tmp_path / "Results_CSV/mine.csv").write_text("mine")
+    with pytest.raises(CloudError, match=r"mine.csv, and that fruits-emr did not fetch: move them away"):
+        download(account, ["Results"], tmp_path)
+    assert files_in(tmp_path) == {"Results_CSV/mine.csv"}
+
+
 def test_work_in_parallel_stops_at_the_first_error(account: Account) -> None:
     started: list[int] = []
     lock = threading.Lock()

@@ -9,7 +9,7 @@ from fruits_bigdata.datasets.pca_model_dataset import PcaModelDataset
 from fruits_bigdata.linalg.moments import Moments
 from fruits_bigdata.linalg.pca import PcaModel, fit_pca
 from fruits_bigdata.linalg.sample import FeatureSample
-from fruits_bigdata.linalg.summary import Coverage, FeatureSummary
+from fruits_bigdata.linalg.summary import FeatureSummary
 
 
 @pytest.mark.parametrize("where", ["disk", "s3"])
@@ -23,8 +23,7 @@ def test_the_model_comes_back_as_it_was_saved(
     assert not dataset.exists()
     rows = np.random.default_rng(0).normal(size=(20, 8)).astype(np.float32)
     names = [f"é {i}\n.jpg" for i in range(20)]
-    coverage = Coverage(frozenset({"é.parquet", "b.parquet"}), "3 -7")
-    summary = FeatureSummary(Moments.of(rows), FeatureSample.of(names, names, rows), coverage)
+    summary = FeatureSummary(Moments.of(rows), FeatureSample.of(names, names, rows), "a table@3")
     for n_components in (5, 3):
         fitted = fit_pca(summary.moments, n_components, featurizer="abc")
         model = replace(fitted, summary=summary, fitted_with="{}")
@@ -34,7 +33,7 @@ def test_the_model_comes_back_as_it_was_saved(
         np.testing.assert_array_equal(loaded.components_, model.components_)
         assert (loaded.name, loaded.n_samples_, loaded.fitted_with) == (model.name, 20, "{}")
         assert loaded.summary is not None
-        assert loaded.summary.coverage == coverage
+        assert loaded.summary.state == "a table@3"
         assert loaded.summary.sample.paths == summary.sample.paths
         np.testing.assert_array_equal(loaded.summary.sample.features, summary.sample.features)
         np.testing.assert_array_equal(loaded.summary.moments.gram, summary.moments.gram)

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from fruits_bigdata.erasure import objects
-from fruits_bigdata.erasure.objects import remove_folder, remove_objects, remove_old_versions
+from fruits_bigdata.erasure.objects import find_history, find_objects, remove_objects
 from fruits_bigdata.storage import open_location
 
 
@@ -36,20 +36,24 @@ def test_objects_go_with_all_their_versions_and_no_others(name: str) -> None:
     fs.call_s3("delete_object", Bucket=name, Key="Test/a/deleted before.jpg")
     put(name, "Test/b/1.jpg", 2)
     wanted = {"Test/a/1.jpg", "Test/a/deleted before.jpg"}
-    assert remove_objects(name, "Test/a/", wanted.__contains__) == sorted(wanted)
+    fs.call_s3("create_multipart_upload", Bucket=name, Key="Test/a/1.jpg")
+    entries = find_objects(name, "Test/a/", wanted.__contains__)
+    assert {entry["Key"] for entry in entries} == wanted
+    assert remove_objects(name, entries) == 7
+    assert not fs.call_s3("list_multipart_uploads", Bucket=name).get("Uploads")
     assert kept(name) == [
         ("Test/a/1.jpg.jpg", "current"),
         ("Test/b/1.jpg", "current"),
         ("Test/b/1.jpg", "old"),
     ]
-    assert remove_objects(name, "Test/a/", wanted.__contains__) == []
+    assert find_objects(name, "Test/a/", wanted.__contains__) == []
 
 
 def test_a_bucket_that_keeps_no_versions_loses_its_objects(bucket: str) -> None:
     name = bucket.removeprefix("s3://")
     put(name, "Test/a/1.jpg", 2)
     put(name, "Test/a/2.jpg")
-    assert remove_objects(name, "Test/a/1.jpg", "Test/a/1.jpg".__eq__) == ["Test/a/1.jpg"]
+    assert remove_objects(name, find_objects(name, "Test/a/1.jpg", "Test/a/1.jpg".__eq__)) == 1
     assert kept(name) == [("Test/a/2.jpg", "current")]
 
 
@@ -61,19 +65,18 @@ def test_old_versions_of_an_output_go_and_what_is_current_stays(
     put(name, "Results/part-1.parquet", 2)
     put(name, "Results_PCA/part-0.parquet", 2)
     put(name, "Results_Model/pca_model.npz", 2)
-    remove_folder(f"s3://{name}/Results/part-1.parquet")
-    assert remove_old_versions(f"s3://{name}/Results") == 5
-    assert remove_old_versions(f"s3://{name}/Results_Model/pca_model.npz") == 1
+    fs, _ = open_location(f"s3://{name}")
+    fs.call_s3("delete_object", Bucket=name, Key="Results/part-1.parquet")
+    for key in ("Results/part-0.parquet", "Results_PCA/part-0.parquet"):
+        fs.call_s3("create_multipart_upload", Bucket=name, Key=key)
+    assert remove_objects(name, find_history(f"s3://{name}/Results")) == 6
+    assert remove_objects(name, find_history(f"s3://{name}/Results_Model/pca_model.npz")) == 1
+    (upload,) = fs.call_s3("list_multipart_uploads", Bucket=name)["Uploads"]
+    assert upload["Key"] == "Results_PCA/part-0.parquet"
     assert kept(name) == [
         ("Results/part-0.parquet", "current"),
         ("Results_Model/pca_model.npz", "current"),
         ("Results_PCA/part-0.parquet", "current"),
         ("Results_PCA/part-0.parquet", "old"),
     ]
-    remove_folder(f"s3://{name}/Results")
-    assert remove_old_versions(f"s3://{name}/Results") == 2
-    assert [key for key, _ in kept(name)] == ["Results_Model/pca_model.npz"] + 2 * [
-        "Results_PCA/part-0.parquet"
-    ]
-    remove_folder(f"s3://{name}/Nowhere")
-    assert remove_old_versions("/a/disk") == 0
+    assert find_history(f"s3://{name}/Results") == find_history("/a/disk") == []

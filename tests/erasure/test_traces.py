@@ -7,20 +7,27 @@ import pandas as pd
 import pytest
 
 from fruits_bigdata.erasure.request import ErasureError, Request
-from fruits_bigdata.erasure.traces import _CHUNK_BYTES, count_others, find_traces
+from fruits_bigdata.erasure.traces import _CHUNK_BYTES, find_traces
 from fruits_bigdata.storage import open_location
 
 NAME = 'Café <&"crème">/a\\b, é.jpg'
 
 
-def found(folder: Path, request: Request, listed: list[str] | None = None) -> dict[str, int]:
-    return {Path(trace.url).name: trace.rows for trace in find_traces([str(folder)], request, listed or [])}
+def found(folder: Path, request: Request) -> dict[str, int]:
+    return {Path(trace.url).name: trace.rows for trace in find_traces([str(folder)], request)}
 
 
 def test_rows_are_counted_and_every_spelling_is_seen(tmp_path: Path) -> None:
     rows = pd.DataFrame({"path": [NAME, "b.jpg", NAME], "reason": "damaged", "features": [[1.0]] * 3})
     rows.to_parquet(tmp_path / "rows.parquet")
     rows.assign(path="b.jpg", reason=f"vanished: {NAME}").to_parquet(tmp_path / "reason.parquet")
+    pd.DataFrame({"add": [{"path": NAME}]}).to_parquet(tmp_path / "1.checkpoint.parquet")
+    whole = (tmp_path / "rows.parquet").read_bytes()
+    (tmp_path / ".rows.parquet.tmp").write_bytes(whole)
+    (tmp_path / ".half.parquet.tmp").write_bytes(b"PAR1" + NAME.encode())
+    (tmp_path.with_name(f"{tmp_path.name}.0123.tmp")).write_text(NAME)
+    # The footer is whole, the rows are not.
+    (tmp_path / "damaged.parquet").write_bytes(b"PAR1" + NAME.encode().ljust(100) + whole[104:])
     pd.DataFrame({"n": [1]}).to_parquet(tmp_path / "no text.parquet")
     rows[["path"]].to_csv(tmp_path / "rows.csv")
     (tmp_path / "text.txt").write_text(f"read {NAME}.")
@@ -40,10 +47,12 @@ def test_rows_are_counted_and_every_spelling_is_seen(tmp_path: Path) -> None:
     (tmp_path / "long").write_bytes(bytes(_CHUNK_BYTES - 5) + NAME.encode() + bytes(10))
     (tmp_path / "nothing.txt").write_text("Café")
     (tmp_path / "cut off.npz").write_bytes(b"PK\x03\x04")
+    packed = (tmp_path / "packed.npz").read_bytes()
+    (tmp_path / "damaged.npz").write_bytes(packed[:60] + bytes(10) + packed[70:])
     seen = found(tmp_path, Request.of([NAME], []))
-    assert seen == dict.fromkeys(seen, 0) | {"rows.parquet": 2}
-    everything = {path.name for path in tmp_path.rglob("*") if path.is_file()}
-    assert everything - set(seen) == {"no text.parquet", "nothing.txt", "cut off.npz"}
+    assert seen == dict.fromkeys(seen, 0) | {"rows.parquet": 2, ".rows.parquet.tmp": 2}
+    everything = {path.name for path in tmp_path.rglob("*") if path.is_file()} | {f"{tmp_path.name}.0123.tmp"}
+    assert everything - set(seen) == {"no text.parquet", "nothing.txt", "cut off.npz", "damaged.npz"}
 
 
 def test_a_bucket_is_searched_as_a_disk_is(bucket: str, tmp_path: Path) -> None:
@@ -59,7 +68,6 @@ def test_a_bucket_is_searched_as_a_disk_is(bucket: str, tmp_path: Path) -> None:
         (f"{bucket}/Results/version=1/m.npz", 0),
         (f"{bucket}/Results/version=1/t.parquet", 1),
     }
-    assert count_others(f"{bucket}/Results/version=1/t.parquet", request) == 1
 
 
 def test_a_prefix_is_seen_and_other_images_are_not(tmp_path: Path) -> None:
@@ -67,18 +75,22 @@ def test_a_prefix_is_seen_and_other_images_are_not(tmp_path: Path) -> None:
     assert found(tmp_path, Request.of([], ["a/"])) == {"t.parquet": 2}
     assert found(tmp_path, Request.of(["a/1.jpg"], [])) == {"t.parquet": 1}
     assert found(tmp_path, Request.of(["1.jpg"], [])) == {}
-    assert count_others(str(tmp_path), Request.of([], ["a/"])) == 2
-    assert count_others(str(tmp_path / "none"), Request.of([], ["a/"])) == 0
+    (tmp_path / "about.json").write_text('{"type": "a/png", "log": "/data/a/"}')
+    (tmp_path / "log.txt").write_text("such as a/1.jpg")
+    assert found(tmp_path, Request.of([], ["a/"])) == {"t.parquet": 2}
+    pd.DataFrame({"path": ["a/1.jpg", "a/2.jpg"]}).to_parquet(tmp_path / "t.parquet")
+    assert found(tmp_path, Request.of([], ["a/"])) == {"t.parquet": 2, "log.txt": 0}
 
 
 def test_what_is_a_part_of_another_images_name_is_looked_for_in_rows_alone(tmp_path: Path) -> None:
     (tmp_path / "page.html").write_text('["aa/1.jpg"]')
     pd.DataFrame({"path": ["aa/1.jpg"]}).to_parquet(tmp_path / "t.parquet")
     request = Request.of(["a/1.jpg"], [])
-    assert found(tmp_path, request, ["aa/1.jpg"]) == {}
-    assert found(tmp_path, request, ["b.jpg"]) == {"page.html": 0}
+    assert found(tmp_path, request) == {}
+    pd.DataFrame({"path": ["b.jpg"]}).to_parquet(tmp_path / "t.parquet")
+    assert found(tmp_path, request) == {"page.html": 0}
     pd.DataFrame({"path": ["a/1.jpg"]}).to_parquet(tmp_path / "t.parquet")
-    assert found(tmp_path, request, ["aa/1.jpg"]) == {"t.parquet": 1}
+    assert found(tmp_path, request) == {"t.parquet": 1, "page.html": 0}
 
 
 @pytest.mark.parametrize(

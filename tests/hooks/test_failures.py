@@ -53,6 +53,12 @@ fruits_bigdata.storage.StorageError: S3 (AWS) failed while reading s3://b/1.jpg:
             ["S3 (AWS) failed while reading s3://b/1.jpg: SlowDown. Check the bucket"],
         ),
         (
+            said_by_spark(
+                TRACEBACK.replace("storage.StorageError: S3", "vision.featurize.FeaturesNotFiniteError: S3")
+            ),
+            ["S3 (AWS) failed while reading"],
+        ),
+        (
             Py4JNetworkError("Answer from Java side is empty"),
             ["Java, which runs Spark, ended while saving x"],
         ),

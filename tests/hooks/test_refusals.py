@@ -1,3 +1,4 @@
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -5,7 +6,9 @@ from pathlib import Path
 import pytest
 from kedro.framework.context import KedroContext
 
+from fruits_bigdata.command_line import ReferenceInParameterError
 from fruits_bigdata.hooks.refusals import CutParameterError, PlaceError, PlaceHooks, UnknownParameterError
+from fruits_bigdata.parameters import ParameterError
 from fruits_bigdata.pipeline_registry import register_pipelines
 
 LoadContext = Callable[..., KedroContext]
@@ -55,6 +58,8 @@ def test_a_mistyped_parameter_is_refused(
             {"images_path": "/x", "output_path": "s3://BUCKET/12:30"},
             "written to BUCKET/12:30/.*, and Hadoop takes",
         ),
+        ({"images_path": "/x", "output_path": "/o%20a"}, "take '%20' for another character"),
+        ({"images_path": "/x", "output_path": "s3://BUCKET/a\tb"}, r"take '\\t' for another character"),
     ],
 )
 def test_places_that_do_not_go_together_are_refused(
@@ -71,7 +76,7 @@ def test_places_that_do_not_go_together_are_refused(
         ("/x/Test", "/x"),
         ("/x/Test", "/x/Test2"),
         ("/x [a]/Test", "/o"),
-        ("/x: a/Test", "/o, #%20 é='\"&+~"),
+        ("/x: a/Test", "/o, #50% é='\"&+~"),
         ("s3://BUCKET/Test", "s3://BUCKET"),
         ("/BUCKET", "s3://BUCKET"),
     ],
@@ -103,5 +108,44 @@ def test_a_path_that_yaml_would_cut_off_is_refused(
 
 
 def test_a_path_that_yaml_takes_for_a_number_is_refused(load_context: LoadContext) -> None:
-    with pytest.raises(Exception, match="given as 7, which YAML takes for no text: put it in quotes"):
-        load_context(images_path=7).catalog.load("image_folder")
+    with pytest.raises(ParameterError, match=r"images_path=7: give text; .* needs quotes"):
+        load_context(images_path=7)
+
+
+def test_all_parameters_are_checked_before_anything_starts(load_context: LoadContext) -> None:
+    with pytest.raises(ParameterError) as error:
+        load_context(pca={"n_components": True}, retry_rejected="yse", limit=-1, max_rejected_share=2)
+    assert str(error.value).splitlines() == [
+        "retry_rejected=yse: give true or false",
+        "max_rejected_share=2: give a number less than or equal to 1",
+        "limit=-1: give a number greater than 0",
+        "pca.n_components=true: give a whole number from 1 to 1280, or a share of the variance between 0 "
+        "and 1 such as 0.95",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("params", "name"),
+    [
+        ("images_path=/a/${b}", "images_path"),
+        ("images_path=/a/${b", "images_path"),
+        ("s3.region=${x:y}", "s3.region"),
+        ('pca.n_components="${a"', "pca.n_components"),
+    ],
+)
+def test_a_reference_on_the_command_line_is_refused_in_a_sentence(params: str, name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "kedro", "run", "--params", params],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith(f"Error: {name}=")
+    assert "symbolic link" in done.stderr
+
+
+def test_a_reference_given_by_a_program_is_refused_before_it_is_looked_up(load_context: LoadContext) -> None:
+    with pytest.raises(ReferenceInParameterError, match=r"^s3\.region="):
+        load_context(s3={"region": "${x}"})

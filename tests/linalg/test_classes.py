@@ -132,8 +132,8 @@ def test_one_class_has_examples_too(rows: np.ndarray) -> None:
     assert np.shape(quality["similarity"]) == (1, 1)
 
 
-def test_a_model_for_the_record_knows_no_classes(rows: np.ndarray) -> None:
-    record = model_of(rows, LABELS, 2).for_the_record()
+def test_a_model_without_summary_knows_no_classes(rows: np.ndarray) -> None:
+    record = model_of(rows, LABELS, 2).without_summary()
     for measure in (measure_classes, choose_neighbours):
         with pytest.raises(ValueError, match="kept for the record"):
             measure(record)

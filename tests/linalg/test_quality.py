@@ -87,6 +87,6 @@ def test_two_images_have_a_quality_too(rows: np.ndarray) -> None:
     assert quality["closest_classes"] == []
 
 
-def test_a_model_for_the_record_knows_no_features(rows: np.ndarray) -> None:
+def test_a_model_without_summary_knows_no_features(rows: np.ndarray) -> None:
     with pytest.raises(ValueError, match="kept for the record"):
-        measure_quality(model_of(rows, LABELS, 2).for_the_record())
+        measure_quality(model_of(rows, LABELS, 2).without_summary())

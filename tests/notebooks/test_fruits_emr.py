@@ -68,16 +68,17 @@ def pictures(notebook: Any) -> list[str]:
 
 def test_it_runs_from_top_to_bottom(executed: Any) -> None:
     n = len(SAMPLE_CLASSES) * IMAGES_PER_CLASS
-    assert f"{n} images listées" in said(executed, "list_images(")
+    assert f"{n} images listées" in said(executed, "read_listing(")
     assert "binaryFile  : ['1.jpg', 'é.jpg']" in said(executed, "vide.jpg")
     lines = said(executed, "sans_diffusion").splitlines()
     # Name, bytes of the function, workers, how often the model was handed over.
     broadcast, carried = (line.split()[-5:] for line in lines[-2:])
     assert int(broadcast[0]) < 10_000 < 8_000_000 < int(carried[0])
     assert (broadcast[2], carried[2]) == ("0", "40")
-    assert "plus grand écart entre les deux : 0.0e+00" in said(executed, "featurize_images(echantillon")
+    assert "plus grand écart entre les deux : 0.0e+00" in said(executed, "featurize_images(travail")
     assert '"rejected": 1' in said(executed, 'lancer("featurization")')
-    assert "1 - |cosinus| au plus" in said(executed, "with_spark_ml(")
+    # Fewer images than features: Spark ML's own solver may fail.
+    assert "scikit-learn, composantes : 1 - |cosinus| au plus" in said(executed, "with_spark_ml(")
     rows = {"features": n - 1, "pca": n - 1, "pca_csv": n - 1}
     assert f"lignes : {rows}" in said(executed, 'lancer("export")')
     assert f"{n - 1} lignes relues" in said(executed, "pd.read_csv")
@@ -103,8 +104,8 @@ def test_what_is_kept_has_been_run_on_real_images_and_shows_no_place(kept: Any) 
     assert all(counts)
     assert not any(output.output_type == "error" for cell in code for output in cell.outputs)
     assert len(pictures(kept)) == 2
-    assert int(said(kept, "list_images(").split(" images listées")[0].split()[-1]) >= 200
-    assert "Apple Braeburn" in said(kept, "list_images(")
+    assert int(said(kept, "read_listing(").split(" images listées")[0].split()[-1]) >= 200
+    assert "Apple Braeburn" in said(kept, "read_listing(")
 
 
 def test_one_cell_is_for_emr_alone_and_gives_conf_emr_to_livy(kept: Any) -> None:
@@ -113,16 +114,13 @@ def test_one_cell_is_for_emr_alone_and_gives_conf_emr_to_livy(kept: Any) -> None
     assert not any(other.source.startswith("%%") for other in kept.cells if other is not cell)
     magic, _, body = cell.source.partition("\n")
     assert magic == "%%configure -f"
-    given = json.loads(body)
     loader = OmegaConfigLoader(conf_source=str(PROJECT / "conf"), env="emr", **CONFIG_LOADER_ARGS)
     expected = {
         name: str(value).lower() if isinstance(value, bool) else str(value)
         for name, value in {**loader["spark"], **loader["s3a"]}.items()
         if value is not None and name not in NOT_IN_THE_CELL and not name.startswith(REGION)
     }
-    assert given["conf"] == expected
-    (jar,) = given["jars"]
-    assert jar.startswith("local:/opt/fruits_bigdata/jars/spark-hadoop-cloud_2.12-")
+    assert json.loads(body) == {"conf": expected}
 
 
 def test_every_criterion_of_the_mission_has_its_place(kept: Any) -> None:

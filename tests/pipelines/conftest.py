@@ -1,13 +1,22 @@
-"""Features as the featurization leaves them, without the cost of computing them."""
+"""Tables as the featurization leaves them, without the cost of computing features."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
-from pyspark.sql import DataFrame, SparkSession
 
-from fruits_bigdata.schemas import IMAGES_SCHEMA, N_FEATURES, PCA_SCHEMA
-from fruits_bigdata.spark_session import empty_table
+from fruits_bigdata import spark_session
+from fruits_bigdata.schemas import (
+    FEATURES_SCHEMA,
+    IMAGES_SCHEMA,
+    N_FEATURES,
+    PCA_SCHEMA,
+    REJECTED_SCHEMA,
+)
+from fruits_bigdata.tables.delta import Change, Table
 
 N_IMAGES = 80
 
@@ -20,25 +29,88 @@ def matrix() -> np.ndarray:
     return np.maximum(mixed + rng.normal(size=mixed.shape), 0).astype(np.float32)
 
 
-@pytest.fixture(scope="session")
-def features(spark: SparkSession, matrix: np.ndarray) -> DataFrame:
+def image_rows(numbers: list[int]) -> pa.Table:
+    """Return the listing of some of the 80 images, which are of four classes."""
     date = datetime(2026, 1, 1, tzinfo=UTC)
-    rows = [
-        (f"class {i % 4}/{i:03d}.jpg", f"class {i % 4}", 100 + i, date, "f1", row.tolist())
-        for i, row in enumerate(matrix)
-    ]
-    schema = (
-        "path string, label string, length long, modified timestamp, featurizer string, features array<float>"
-    )
-    return spark.createDataFrame(rows, schema).repartition(5).persist()
+    columns = {
+        "path": [f"class {i % 4}/{i:03d}.jpg" for i in numbers],
+        "label": [f"class {i % 4}" for i in numbers],
+        "length": [100 + i for i in numbers],
+        "modified": [date for _ in numbers],
+    }
+    return pa.table(columns, schema=IMAGES_SCHEMA)
+
+
+Store = Callable[..., Table]
+
+
+def open_store(root: Path, matrix: np.ndarray) -> Store:
+    """Return a function that appends features of some images as one file, and returns the table."""
+
+    def append(numbers: range | list[int] = range(N_IMAGES), featurizer: str = "f1") -> Table:
+        table = Table(str(root / "features"), FEATURES_SCHEMA)
+        images = image_rows(list(numbers))
+        features = pa.array(list(matrix[list(numbers)]), pa.list_(pa.float32()))
+        rows = pa.table(
+            [*images.columns, pa.array([featurizer] * len(images), pa.string()), features],
+            schema=FEATURES_SCHEMA,
+        )
+        files = [table.folder.write(rows)] if len(rows) else []
+        table.commit(Change(table, files, metadata={"featurizer": featurizer}))
+        return table
+
+    return append
+
+
+@pytest.fixture
+def store(tmp_path: Path, matrix: np.ndarray) -> Store:
+    return open_store(tmp_path, matrix)
 
 
 @pytest.fixture(scope="session")
-def images(features: DataFrame) -> DataFrame:
-    return features.select(IMAGES_SCHEMA.names)
+def features(tmp_path_factory: pytest.TempPathFactory, matrix: np.ndarray) -> Table:
+    """All 80 images in five files; only read."""
+    append = open_store(tmp_path_factory.mktemp("features"), matrix)
+    for i in range(5):
+        table = append(range(i, N_IMAGES, 5))
+    return table
 
 
-@pytest.fixture(scope="session")
-def no_scores(spark: SparkSession) -> DataFrame:
-    """What is published before the first run."""
-    return empty_table(spark, PCA_SCHEMA)
+@pytest.fixture
+def images(tmp_path: Path) -> Table:
+    """The listing of the 80 images."""
+    table = Table(str(tmp_path / "images"), IMAGES_SCHEMA)
+    table.commit(Change(table, [table.folder.write(image_rows(list(range(N_IMAGES))))]))
+    return table
+
+
+@pytest.fixture
+def rejected(tmp_path: Path) -> Table:
+    """No image is rejected."""
+    table = Table(str(tmp_path / "rejected"), REJECTED_SCHEMA)
+    table.commit(Change(table))
+    return table
+
+
+@pytest.fixture
+def no_scores(tmp_path: Path) -> Table:
+    """What there is before the first run."""
+    return Table(str(tmp_path / "pca"), PCA_SCHEMA)
+
+
+def reject(table: Table, numbers: list[int], reason: str) -> Table:
+    """Append rejected images."""
+    rows = image_rows(numbers)
+    texts = [pa.array([text] * len(rows), pa.string()) for text in ("f1", reason)]
+    new = pa.table([*rows.columns, *texts], schema=REJECTED_SCHEMA)
+    table.commit(Change(table, [table.folder.write(new)]))
+    return table
+
+
+@pytest.fixture(params=["in this process", "by Spark's workers"])
+def anywhere(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Let little data be worked on in this process, or by Spark's workers, as if it were much."""
+    if request.param == "by Spark's workers":
+        request.getfixturevalue("spark")
+        monkeypatch.setattr(spark_session, "_LOCAL_BYTES", 0)
+    return str(request.param)

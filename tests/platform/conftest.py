@@ -13,6 +13,7 @@ from kedro.framework.startup import bootstrap_project
 from PIL import Image
 from pyspark.sql import SparkSession
 
+from benchmarks.runs import FEATURES, REJECTED, read_table
 from fruits_bigdata.datasets.compiled_models_dataset import CompiledModelsDataset
 from fruits_bigdata.vision.engine import CompiledModel
 from fruits_bigdata.vision.model import model_key
@@ -43,7 +44,7 @@ def params(
     compiled_model: CompiledModel,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, object]:
-    """Parameters of a run in three chunks, all but its output's place."""
+    """Parameters of a run in several chunks, all but its output's place."""
     root = tmp_path_factory.mktemp("models")
     with (root / "seeded.h5").open("w+b") as file:
         write_weights(weights, file)
@@ -53,7 +54,7 @@ def params(
         "weights_path": str(root / "seeded.h5"),
         "weights_digest": weights.digest,
         "models_path": str(root),
-        "featurization": {"images_per_task": 10, "images_per_chunk": N_IMAGES // 3},
+        "featurization": {"images_per_task": 12},
     }
 
 
@@ -106,11 +107,10 @@ def assert_same(undisturbed: pd.DataFrame) -> Callable[[Path], None]:
         found = features(output)
         assert list(found["path"]) == list(undisturbed["path"])
         np.testing.assert_array_equal(np.stack(found["features"]), np.stack(undisturbed["features"]))
-        assert list((output / "04_feature").glob("rejected/*.parquet")) == []
+        assert read_table(output / REJECTED).empty
 
     return assert_same
 
 
 def features(output: Path) -> pd.DataFrame:
-    columns = ["path", "features"]
-    return pd.read_parquet(output / "04_feature/features", columns=columns).sort_values("path")
+    return read_table(output / FEATURES, ["path", "features"])

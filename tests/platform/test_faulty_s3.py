@@ -1,7 +1,5 @@
 """S3 that answers 503, breaks connections and hangs, before a real S3 protocol server."""
 
-import json
-import os
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from benchmarks.faulty_proxy import FAULTS, FaultyProxy
+from benchmarks.faulty_proxy import FAULTS, FaultyProxy, is_commit
 from fruits_bigdata.datasets.compiled_models_dataset import CompiledModelsDataset
 from fruits_bigdata.datasets.pca_model_dataset import PcaModelDataset
 from fruits_bigdata.datasets.published_file_dataset import PublishedFileDataset
@@ -20,8 +18,10 @@ from fruits_bigdata.hooks.failures import explain
 from fruits_bigdata.image_folder import ImageFolder
 from fruits_bigdata.linalg.moments import Moments
 from fruits_bigdata.linalg.pca import fit_pca
-from fruits_bigdata.output_lock import OutputLock
+from fruits_bigdata.schemas import REJECTED_SCHEMA
 from fruits_bigdata.storage import StorageError, configure_s3, is_s3_failure, open_location, whole_file
+from fruits_bigdata.tables.data_files import DataFolder
+from fruits_bigdata.tables.delta import Change, ConcurrentRunError, Table
 from fruits_bigdata.vision.featurize import _fetch
 from fruits_bigdata.vision.weights import Weights
 
@@ -113,38 +113,65 @@ def test_what_a_run_keeps_beside_its_tables_is_written_and_read(
     assert proxy.failed > 5
 
 
+def rows(*paths: str) -> pa.Table:
+    facts = {"label": "a", "length": 1, "featurizer": "f", "reason": "empty file"}
+    return pa.Table.from_pylist([{"path": path, **facts} for path in paths], REJECTED_SCHEMA)
+
+
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_run_is_not_locked_out_by_its_own_request(bucket: str, proxy: FaultyProxy, fault: str) -> None:
-    proxy.faults = (fault,)
-    # Only what writes, so that each fault hits it.
-    proxy.only = lambda method, path: method != "GET"
-    for i in range(8):
-        proxy.share = 0.3
-        lock = OutputLock(f"{bucket}/{i}/_lock.json")
-        lock.acquire("my run")
-        lock.add_process(os.getppid())
-        proxy.share = 0
-        fs, path = open_location(f"{bucket}/{i}/_lock.json")
-        assert len(json.loads(fs.cat_file(path))["processes"]) == 2
-        proxy.share = 0.3
-        lock.release()
-        proxy.share = 0
-        assert not fs.exists(path)
-    assert proxy.counts[fault] > 3
-
-
-def test_a_lock_that_cannot_be_given_back_is_warned_of_and_taken_over(
-    bucket: str, proxy: FaultyProxy, caplog: pytest.LogCaptureFixture
+def test_data_files_are_written_and_read_whatever_a_request_meets(
+    bucket: str, proxy: FaultyProxy, fault: str
 ) -> None:
-    configure_s3(settings(proxy, **IN_A_HURRY))
-    lock = OutputLock(f"{bucket}/_lock.json")
-    lock.acquire("my run")
-    proxy.share = 1
-    lock.release()
-    assert "could not be given back" in caplog.text
-    assert "break_lock=true" in caplog.text
-    proxy.share = 0
-    OutputLock(f"{bucket}/_lock.json").acquire("the next")
+    folder = DataFolder(f"{bucket}/table", REJECTED_SCHEMA)
+    proxy.faults, proxy.share = (fault,), 0.3
+    files = [folder.write(rows(f"{i}.jpg")) for i in range(8)]
+    assert pa.concat_tables(folder.read(files, ["path"]))["path"].to_pylist() == [
+        f"{i}.jpg" for i in range(8)
+    ]
+    assert proxy.counts[fault] >= 3
+
+
+@pytest.mark.parametrize("version", [0, 1, 2])
+@pytest.mark.parametrize(
+    "fault",
+    ["slow_down", "lost", "cut", "reset"],
+)
+def test_a_commit_is_made_once_whatever_becomes_of_its_answer(
+    bucket: str, proxy: FaultyProxy, fault: str, version: int
+) -> None:
+    """With `lost` and `cut`, S3 has made the commit, and a second request is told that it is there."""
+    table = Table(f"{bucket}/table", REJECTED_SCHEMA)
+
+    def hits(method: str, path: str) -> bool:
+        return method == "PUT" and path.endswith(f"/{version:020d}.json") and not proxy.counts[fault]
+
+    proxy.faults, proxy.share, proxy.only = (fault,), 1, hits
+    for i in range(3):
+        table.commit(Change(table, [table.folder.write(rows(f"{i}.jpg"))]))
+    assert proxy.counts[fault] == 1
+    assert table.version == 3
+    stored = Table(table.url, REJECTED_SCHEMA).read(["path"])["path"].to_pylist()
+    assert sorted(stored) == [f"{i}.jpg" for i in range(3)]
+
+
+def test_of_two_commits_at_once_one_is_refused(bucket: str, proxy: FaultyProxy) -> None:
+    proxy.one_by_one = is_commit
+    for i in range(5):
+        table = Table(f"{bucket}/{i}", REJECTED_SCHEMA)
+        table.commit(Change(table))
+        both = [Table(table.url, REJECTED_SCHEMA) for _ in range(2)]
+        changes = [Change(one, [one.folder.write(rows(f"{j}.jpg"))]) for j, one in enumerate(both)]
+        with ThreadPoolExecutor(2) as pool:
+            ends = [
+                future.exception()
+                for future in [
+                    pool.submit(one.commit, change) for one, change in zip(both, changes, strict=True)
+                ]
+            ]
+        assert sorted(type(end) is ConcurrentRunError for end in ends) == [False, True], ends
+        assert ends.count(None) == 1
+        (winner,) = Table(table.url, REJECTED_SCHEMA).read(["path"])["path"].to_pylist()
+        assert winner == f"{ends.index(None)}.jpg"
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -157,7 +184,7 @@ def test_a_server_that_never_does_is_given_up_and_no_image_is_rejected(
     folder = ImageFolder(f"{bucket}/Test")
     # A worker rejects an image whose reading raises an OSError.
     with pytest.raises(StorageError) as error:
-        _fetch(folder.read, "a/1.jpg")
+        _fetch(folder.read, "a/1.jpg", 1000)
     assert f"S3 ({proxy.endpoint}) failed while reading {bucket}/Test/a/1.jpg: " in str(error.value)
     assert "start the run again" in str(error.value)
     assert "Debug source" not in str(error.value)
@@ -167,12 +194,6 @@ def test_a_server_that_never_does_is_given_up_and_no_image_is_rejected(
     assert is_s3_failure(failure.value)
     said = explain(failure.value, f"loading {bucket}", bucket, "/tmp")
     assert f"S3 ({proxy.endpoint}) failed while loading {bucket}: " in str(said)
-    # An answer that has no body cannot be cut.
-    if fault != "cut":
-        with pytest.raises(
-            StorageError, match=rf"nothing has been computed: {bucket}/_lock.json: .*output_path"
-        ):
-            OutputLock(f"{bucket}/_lock.json").acquire("my run")
 
 
 def test_an_object_that_is_not_there_is_no_failure_of_s3(bucket: str) -> None:
@@ -190,9 +211,7 @@ def test_an_object_that_is_not_there_is_no_failure_of_s3(bucket: str) -> None:
 @pytest.mark.parametrize("path", ["a/1.jpg", "a//1\t.jpg"])
 def test_a_missing_bucket_is_not_the_images_trouble(bucket: str, path: str) -> None:
     with pytest.raises(StorageError, match=r"s3://no-such-bucket/Test/.*bucket does not exist"):
-        _fetch(ImageFolder("s3://no-such-bucket/Test").read, path)
-    with pytest.raises(StorageError, match=r"cannot be written.*NoSuchBucket"):
-        OutputLock("s3://no-such-bucket/_lock.json").acquire("my run")
+        _fetch(ImageFolder("s3://no-such-bucket/Test").read, path, 1)
 
 
 def s3_run(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.processes import process_tree
-from benchmarks.runs import local_cluster
+from benchmarks.runs import FEATURES, local_cluster
 
 PROJECT = Path(__file__).parents[2]
 
@@ -31,8 +31,9 @@ def test_a_run_completes_whose_executor_is_killed(
             stdout=file,
             stderr=subprocess.STDOUT,
         )
-    # The first chunk is stored, and the second is being made.
-    while not (output / "04_feature/features/_SUCCESS").exists() and process.poll() is None:
+    # The first chunk is in the table, and the second is being made.
+    commit = output / FEATURES / "_delta_log" / f"{1:020d}.json"
+    while not commit.exists() and process.poll() is None:
         time.sleep(0.01)
     before = executors(process.pid)
     os.kill(before[0], signal.SIGKILL)

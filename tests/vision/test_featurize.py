@@ -1,6 +1,8 @@
 import errno
 import io
+import os
 import time
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from fruits_bigdata.schemas import OUTCOME_SCHEMA
 from fruits_bigdata.vision import engine, featurize
 from fruits_bigdata.vision.budget import MemoryBudget
 from fruits_bigdata.vision.engine import CompiledModel, Engine
-from fruits_bigdata.vision.featurize import featurize_batches
+from fruits_bigdata.vision.featurize import FeaturesNotFiniteError, featurize_batches
 from fruits_bigdata.vision.pixels import decode
 from fruits_bigdata.vision.statistics import FeaturizationStatistics
 
@@ -59,12 +61,13 @@ def test_every_image_gets_the_features_of_its_own_pixels(
 
 
 def test_large_photographs_are_decoded_at_a_reduced_size_if_that_is_wanted(
-    images_path: Path, image_folder: ImageFolder, listing: pa.Table, compiled_model: CompiledModel
+    images_path: Path, image_folder: ImageFolder, compiled_model: CompiledModel
 ) -> None:
-    path = listing["path"][0].as_py()
+    path = "Apple Red/0_100.jpg"
     values = np.random.default_rng(0).integers(0, 256, (9, 12, 3), dtype=np.uint8)
     Image.fromarray(values).resize((2400, 1800)).save(images_path / path)
-    (batch,) = listing.slice(0, 1).to_batches()
+    (batch,) = image_folder.list_batches()
+    batch = batch.slice(0, 1)
     alone = Engine(compiled_model.content)
     for reduced in (False, True):
         table, _ = run([batch], compiled_model, image_folder.read, reduced_decoding=reduced)
@@ -108,11 +111,31 @@ def test_a_file_larger_than_the_limit_is_not_fetched(
 ) -> None:
     monkeypatch.setattr(featurize, "MAX_FILE_BYTES", 10)
 
-    def read_file(path: str) -> bytes:
+    def read_file(path: str, length: int) -> bytes:
         raise AssertionError("fetched")
 
     table, _ = run(listing.to_batches(), compiled_model, read_file)
     assert all(reason.startswith("too large: ") for reason in table["reason"].to_pylist())
+
+
+def test_a_file_that_has_grown_since_it_was_listed_is_rejected_unread(
+    images_path: Path, image_folder: ImageFolder, listing: pa.Table, compiled_model: CompiledModel
+) -> None:
+    path, length = listing["path"][0].as_py(), listing["length"][0].as_py()
+    os.truncate(images_path / path, 1_000_000_000)
+    tracemalloc.start()
+    try:
+        table, report = run(listing.to_batches(), compiled_model, image_folder.read)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert table["reason"].to_pylist() == [
+        f"changed: listed with {length:,} bytes, has 1,000,000,000 now",
+        *[None] * 5,
+    ]
+    assert (report.images, report.rejected) == (6, 1)
+    # Of the model, 8.9 MB, there are several copies.
+    assert most < 200_000_000
 
 
 def test_files_at_hand_are_within_their_budget(
@@ -126,12 +149,12 @@ def test_files_at_hand_are_within_their_budget(
     at_hand: list[str] = []
     most = 0
 
-    def read_file(path: str) -> bytes:
+    def read_file(path: str, length: int) -> bytes:
         nonlocal most
         at_hand.append(path)
         time.sleep(0.02)
         most = max(most, len(at_hand))
-        return image_folder.read(path)
+        return image_folder.read(path, length)
 
     def decode_and_drop(data: bytes, reduced: bool) -> np.ndarray:
         at_hand.pop()
@@ -143,7 +166,7 @@ def test_files_at_hand_are_within_their_budget(
 
 
 def test_an_unreadable_file_is_the_images_trouble(listing: pa.Table, compiled_model: CompiledModel) -> None:
-    def read_file(path: str) -> bytes:
+    def read_file(path: str, length: int) -> bytes:
         raise PermissionError(errno.EACCES, "Permission denied", path)
 
     table, _ = run(listing.to_batches(), compiled_model, read_file)
@@ -154,11 +177,25 @@ def test_an_unreadable_file_is_the_images_trouble(listing: pa.Table, compiled_mo
 def test_a_storage_that_is_busy_fails_the_task_instead_of_rejecting(
     listing: pa.Table, compiled_model: CompiledModel, name: str
 ) -> None:
-    def read_file(path: str) -> bytes:
+    def read_file(path: str, length: int) -> bytes:
         raise OSError(getattr(errno, name), "SlowDown")
 
     with pytest.raises(OSError, match="SlowDown"):
         run(listing.to_batches(), compiled_model, read_file)
+
+
+def test_features_that_are_not_finite_end_the_task_and_name_the_weights(
+    image_folder: ImageFolder, listing: pa.Table, compiled_model: CompiledModel
+) -> None:
+    # In the midst of the kernels.
+    content = bytearray(compiled_model.content)
+    middle = len(content) // 2 & ~3
+    content[middle : middle + 40_000] = np.full(10_000, np.nan, np.float32).tobytes()
+    damaged = CompiledModel("damaged", compiled_model.weights_digest, bytes(content))
+    with pytest.raises(FeaturesNotFiniteError) as error:
+        run(listing.to_batches(), damaged, image_folder.read)
+    assert "'Apple Red/0_100.jpg'" in str(error.value)
+    assert compiled_model.weights_digest in str(error.value)
 
 
 def test_fetching_ahead_keeps_the_order_and_holds_few_results() -> None:

@@ -45,6 +45,26 @@ def test_weights_of_another_network_are_refused(weights: Weights) -> None:
         model.compile_model(fewer)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("calibration", [None, [np.zeros((224, 224, 3), np.uint8)]])
+def test_weights_that_are_not_finite_are_refused(
+    weights: Weights, value: float, calibration: list[np.ndarray] | None
+) -> None:
+    layers = {name: [tensor.copy() for tensor in tensors] for name, tensors in weights.layers}
+    layers["block_5_project"][0].flat[7] = value
+    damaged = Weights.of(layers.items())
+    with pytest.raises(ValueError, match=f"weights {damaged.digest} hold .* in the layer block_5_project"):
+        model.compile_model(damaged, calibration)
+
+
+def test_finite_weights_whose_features_are_not_are_refused(weights: Weights) -> None:
+    layers = {name: [tensor.copy() for tensor in tensors] for name, tensors in weights.layers}
+    for name in ("block_5_project", "block_5_project_BN"):
+        layers[name][0][...] = 3e38
+    with pytest.raises(RuntimeError, match="differs from Keras' by nan"):
+        model.compile_model(Weights.of(layers.items()))
+
+
 def test_a_damaged_flatbuffer_is_not_usable(compiled_model: CompiledModel) -> None:
     assert not model.is_usable(b"")
     assert not model.is_usable(compiled_model.content[:1000])

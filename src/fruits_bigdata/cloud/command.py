@@ -20,6 +20,7 @@ from fruits_bigdata.cloud.plan import Plan, package_version, run_arguments
 from fruits_bigdata.cloud.remains import budget_region, remaining, remove_data, remove_free
 from fruits_bigdata.cloud.stacks import Stack
 from fruits_bigdata.cloud.transfer import download, list_objects, upload_images, upload_package
+from fruits_bigdata.log_format import log_to_terminal
 
 _NODE_TYPES = ("m5.xlarge", "m5.2xlarge", "m7i.xlarge", "m6g.xlarge", "m6g.2xlarge")
 
@@ -27,7 +28,7 @@ _NODE_TYPES = ("m5.xlarge", "m5.2xlarge", "m7i.xlarge", "m6g.xlarge", "m6g.2xlar
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 def main() -> None:
     """Run fruits_bigdata on EMR, in the EU only. docs/emr.md is the runbook."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    log_to_terminal("%(message)s")
     for noisy in ("botocore", "aiobotocore", "s3fs", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
@@ -183,7 +184,8 @@ def results(account: Account, to: Path | None) -> None:
         )
     if to:
         done = download(account, ["Results"], to)
-        account.did(f"{done.done:,} files fetched into {to}, {done.skipped:,} were there already")
+        removed = f", {done.removed:,} removed that are in the bucket no more" if done.removed else ""
+        account.did(f"{done.done:,} files fetched into {to}, {done.skipped:,} were there already{removed}")
 
 
 @on_aws(bucket=False)

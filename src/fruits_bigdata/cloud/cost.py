@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil
 
+from fruits_bigdata.chunks import chunk_sizes
 from fruits_bigdata.cloud.plans import Plan, vcpus_of
 from fruits_bigdata.cloud.prices import Price, PriceTable, work_figures
 
@@ -138,17 +139,18 @@ def nodes(machine: str, on_demand: int, spot: int, hours: float, prices: PriceTa
 
 
 def requests(n_images: int, worker_vcpus: int, prices: PriceTable) -> Iterator[Line]:
-    """Yield what S3 and KMS ask for: each image is one GET, 1,000 names are one LIST."""
+    """Yield what S3 and KMS ask for: each image is one GET, 1,000 names are one LIST, each task one file."""
     figures = work_figures()
-    per_file, asking = figures["requests to write a file"], figures["share of requests that ask kms"]
+    per_file, per_chunk = figures["requests to write a file"], figures["requests to commit a chunk"]
     get, put, kms = prices["s3 get"], prices["s3 put and list"], prices["kms request"]
-    # A chunk leaves a file for each core.
-    lists, n_files = ceil(n_images / 1000), _chunks(n_images) * worker_vcpus
-    written = n_files * per_file.value
+    asking, largest = figures["share of requests that ask kms"], int(figures["images of a task"].value)
+    n_tasks = [tasks for _, tasks in chunk_sizes(n_images, worker_vcpus, largest)]
+    lists, n_chunks, n_files = ceil(n_images / 1000), len(n_tasks), sum(n_tasks)
+    written = n_files * per_file.value + n_chunks * per_chunk.value
     yield Line("S3, reading", f"{n_images:,} / 1,000 x {_of(get)}", n_images / 1000 * get.value)
     yield Line(
         "S3, listing and writing",
-        f"({lists:,} + {n_files:,} x {_of(per_file)}) / 1,000 x {_of(put)}",
+        f"({lists:,} + {n_files:,} x {_of(per_file)} + {n_chunks:,} x {_of(per_chunk)}) / 1,000 x {_of(put)}",
         (lists + written) / 1000 * put.value,
     )
     yield Line(
@@ -180,8 +182,8 @@ def _time(plan: Plan, n_images: int, throughput: float | None) -> Iterator[Line]
     ]
     empty, page = figures["seconds of a run with nothing to do"], figures["seconds of a listing"]
     share, speed = figures[f"share of a vcpu {plan.family}"], figures["images per second"]
-    tables, listed = figures["vcpu seconds of tables and pca"], figures["vcpu seconds of the list of images"]
-    vcpus, pages, chunks = plan.worker_vcpus, ceil(n_images / 1000), _chunks(n_images)
+    tables = figures["vcpu seconds of tables and pca"]
+    vcpus, pages = plan.worker_vcpus, ceil(n_images / 1000)
     yield Line("start and end of the machines", f"{_of(start)} s", start.value)
     yield Line("a run with nothing to do", f"{_of(empty)} s", empty.value)
     yield Line("listing", f"{pages:,} x {_of(page)} s", pages * page.value)
@@ -201,11 +203,6 @@ def _time(plan: Plan, n_images: int, throughput: float | None) -> Iterator[Line]
     yield Line("features", arithmetic, seconds)
     cores, said = vcpus * share.value, f"({vcpus} vCPU x {_of(share)})"
     yield Line("tables and PCA", f"{n_images:,} x {_of(tables)} / {said}", n_images * tables.value / cores)
-    yield Line(
-        "the list, read for each chunk",
-        f"{chunks} x {n_images:,} x {_of(listed)} / {said}",
-        chunks * n_images * listed.value / cores,
-    )
 
 
 def _serverless(plan: Plan, hours: float, prices: PriceTable) -> Iterator[Line]:
@@ -221,11 +218,6 @@ def _serverless(plan: Plan, hours: float, prices: PriceTable) -> Iterator[Line]:
         n * plan.vcpus * hours * vcpu.value,
     )
     yield Line("memory", f"{n} x {_of(size)} GB x {h} x {_of(memory)}", n * size.value * hours * memory.value)
-
-
-def _chunks(n_images: int) -> int:
-    figures = work_figures()
-    return min(int(figures["most chunks"].value), ceil(n_images / figures["images of a chunk"].value))
 
 
 def _of(figure: Price) -> str:

@@ -16,6 +16,7 @@ from fruits_bigdata.cloud.account import Account, CloudError
 from fruits_bigdata.cloud.cluster import Cluster
 from fruits_bigdata.cloud.package import PackageError
 from fruits_bigdata.cloud.residency import ResidencyError
+from fruits_bigdata.log_format import escape_controls
 from fruits_bigdata.storage import in_short
 
 _EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
@@ -37,7 +38,7 @@ def on_aws(bucket: bool = True) -> Callable[[Callable[..., None]], click.Command
         @functools.wraps(function)
         def command(project: str, region: str | None, dry_run: bool, **options: Any) -> None:
             with one_sentence():
-                account = Account(project, region or _default_region(), dry_run, click.echo)
+                account = Account(project, region or _default_region(), dry_run, _say)
                 with announced(account):
                     if not account.has_bucket() and bucket:
                         raise CloudError(
@@ -49,6 +50,11 @@ def on_aws(bucket: bool = True) -> Callable[[Callable[..., None]], click.Command
         return click.command()(command)
 
     return decorate
+
+
+def _say(text: str) -> None:
+    # Logs and keys hold the names of files.
+    click.echo(escape_controls(text, keep_lines=True))
 
 
 @contextmanager

@@ -7,7 +7,7 @@
       project/                    pyproject.toml and conf/, which `kedro run` needs beside the package
       requirements-worker.txt     with the hash of each wheel
       requirements-master.txt     the same and TensorFlow, which compiles the weights
-      wheels/  jars/  weights/
+      wheels/  weights/
 
 Nothing in it comes from the machine that it is made on but the project and the weights: wheels are those of
 requirements.lock, for the cluster's Python and processor.
@@ -25,15 +25,12 @@ from pathlib import Path
 from typing import Literal
 
 from fruits_bigdata import __version__
-from fruits_bigdata.cloud.maven import retrieve
 from fruits_bigdata.vision.weights import WEIGHTS_FILE_NAME
 
 Architecture = Literal["x86_64", "aarch64"]
 Role = Literal["worker", "master"]
 
 PYTHON_VERSION = "3.11"
-# Spark's way to Hadoop's S3A committers, which Spark itself leaves out; the newest of the 3.5 line to be had.
-SPARK_HADOOP_CLOUD = "org.apache.spark:spark-hadoop-cloud_2.12:3.5.8"
 # Amazon Linux 2023 has glibc 2.34, so it runs every wheel made for one of these.
 _GLIBC = ("2_34", "2_31", "2_28", "2_27", "2_26", "2_24", "2_17", "2_12", "2_5")
 _EXTRAS: dict[Role, list[str]] = {"worker": [], "master": ["--extra", "driver"]}
@@ -77,8 +74,6 @@ def build_package(
         _add_project(project, made)
         (made / "weights").mkdir()
         shutil.copy(weights, made / "weights" / WEIGHTS_FILE_NAME)
-        retrieve(made / "jars", SPARK_HADOOP_CLOUD, transitive=False)
-        shutil.rmtree(made / "jars" / ".ivy")
         _write_manifest(made, architecture)
         shutil.rmtree(folder, ignore_errors=True)
         made.rename(folder)

@@ -23,6 +23,12 @@ EU_REGIONS = frozenset({"eu-west-1", "eu-west-3", "eu-central-1", "eu-north-1", 
 # A reason of fewer letters is none.
 _SHORTEST_REASON = 10
 _S3_ADDRESS = re.compile("s3[an]?://([^/]*)", re.IGNORECASE)
+# "Amazon S3 endpoints and quotas" in AWS' General Reference, and "AWS PrivateLink for Amazon S3": with or
+# without the bucket's name, IPv6, and in the form of older regions. What begins with s3-fips is of the United
+# States.
+_S3_HOST = re.compile(
+    r"(?:[a-z0-9.-]+\.)?(?:s3[.-]|s3\.dualstack\.)(?P<region>[a-z]{2}(?:-[a-z]+)+-\d)(?:\.vpce)?\.amazonaws\.com"
+)
 _AWS_DOMAINS = (".amazonaws.com", ".api.aws")
 # How GetBucketLocation names the two oldest regions.
 _OLD_NAMES = {None: "us-east-1", "": "us-east-1", "EU": "eu-west-1"}
@@ -96,12 +102,19 @@ def check_residency(
         if endpoint in endpoints:
             _say_once(f"Allowed, wherever it may be: {endpoint} ({endpoints[endpoint]})")
             continue
-        if not knows_regions(endpoint):
-            raise ResidencyError(
-                f"{name} lies in s3://{bucket} at {endpoint}, which is not AWS: nobody can tell where. Use a "
-                f"bucket of AWS in {allowed}, or add this endpoint with the reason to allowed_endpoints in "
-                f"conf/<env>/globals.yml"
-            )
+        if not _is_of_this_machine(endpoint):
+            addressed = region_of_s3(endpoint)
+            if addressed is None:
+                raise ResidencyError(
+                    f"{name} lies in s3://{bucket} at {endpoint}, which is not AWS' S3 in a region: nobody "
+                    f"can tell where. Use a bucket of AWS in {allowed}, or add this endpoint with the "
+                    f"reason to allowed_endpoints in conf/<env>/globals.yml"
+                )
+            if addressed not in regions:
+                raise ResidencyError(
+                    f"{name} would be reached at {endpoint}, in {addressed}, and data may lie in {allowed} "
+                    f"only: give the endpoint of one of these in s3.endpoint_url, or {_way_in(addressed)}"
+                )
         region = _told(name, bucket, _region, settings)
         if region not in regions:
             raise ResidencyError(
@@ -157,6 +170,12 @@ def _client_regions(s3: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _keeps_secrets(endpoint: str) -> bool:
     """Tell whether nobody can read what is said to an endpoint: by TLS, or since it stays on this machine."""
     return urlsplit(endpoint).scheme == "https" or _is_of_this_machine(endpoint)
+
+
+def region_of_s3(endpoint: str) -> str | None:
+    """Return the region of an address of AWS' S3; None of others, and of addresses that name no region."""
+    match = _S3_HOST.fullmatch(urlsplit(endpoint).hostname or "")
+    return match["region"] if match else None
 
 
 def knows_regions(endpoint: str) -> bool:

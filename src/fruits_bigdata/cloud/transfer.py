@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import os
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -19,6 +20,8 @@ from fruits_bigdata.cloud.account import THREADS, Account, CloudError
 from fruits_bigdata.image_folder import ImageFolder
 
 _MANIFEST = "MANIFEST.json"
+# Names what a download has put into its folder, so that nothing else is ever removed from there.
+_FETCHED = ".fruits-emr.json"
 # So many a thread are waiting to be taken, however many there are.
 _QUEUE = 4
 
@@ -35,11 +38,13 @@ class Transferred:
         done: Files that were sent or fetched.
         skipped: Files that were there already.
         failed: Files that this machine could not read.
+        removed: Files that were fetched before and are in the bucket no more.
     """
 
     done: int = 0
     skipped: int = 0
     failed: int = 0
+    removed: int = 0
 
 
 def list_objects(account: Account, prefix: str) -> dict[str, tuple[int, datetime]]:
@@ -72,14 +77,15 @@ def upload_images(account: Account, folder: str) -> Transferred:
             if size == row["length"] and date.timestamp() >= int(row["modified"].timestamp()):
                 result.skipped += 1
             else:
-                wanted.append(row["path"])
+                wanted.append((row["path"], row["length"]))
     if not wanted and not result.skipped:
         raise CloudError(f"There are no JPEG or PNG images below {folder}")
     s3 = account.client("s3")
 
-    def send(path: str) -> bool:
+    def send(listed: tuple[str, int]) -> bool:
+        path, length = listed
         try:
-            body = images.read(path)
+            body = images.read(path, length)
         except OSError as error:
             logger.warning("%s/%s cannot be read and is left out: %s", folder, path, error)
             return False
@@ -146,18 +152,37 @@ def upload_package(account: Account, folder: Path) -> Transferred:
 
 
 def download(account: Account, prefixes: Iterable[str], folder: Path) -> Transferred:
-    """Fetch what lies below the prefixes into a folder; a file with the same size and a later date stays."""
+    """Fetch what lies below the prefixes into a folder, and leave nothing else in the folders fetched.
+
+    A file with the same size and a later date stays; one that is in the bucket no more is removed, so that
+    who reads a folder whole reads nothing twice.
+
+    Raises:
+        CloudError: A folder holds other files, and no download has made it.
+    """
     there = {key: found for prefix in prefixes for key, found in list_objects(account, prefix).items()}
     result = Transferred()
     wanted = []
+    kept: set[Path] = set()
+    tops: set[str] = set()
     for key, (size, date) in there.items():
         file = folder / key
         if not file.resolve().is_relative_to(folder.resolve()) or key.endswith("/"):
             continue
+        kept.add(file.parent.resolve() / file.name)
+        tops.add(file.relative_to(folder).parts[0])
         if file.exists() and (file.stat().st_size, file.stat().st_mtime >= date.timestamp()) == (size, True):
             result.skipped += 1
         else:
             wanted.append(key)
+    record = folder / _FETCHED
+    own = set(json.loads(record.read_text())) if record.exists() else set()
+    foreign = sorted(_others(folder, tops - own, kept))
+    if foreign:
+        raise CloudError(
+            f"{folder} holds {len(foreign):,} files that are not in the bucket, such as {foreign[0]}, and "
+            f"that fruits-emr did not fetch: move them away, or give another folder"
+        )
     s3 = account.client("s3")
 
     def fetch(key: str) -> bool:
@@ -174,9 +199,35 @@ def download(account: Account, prefixes: Iterable[str], folder: Path) -> Transfe
     if account.dry_run:
         for key in wanted:
             account.say(f"not sent: s3 GetObject {json.dumps({'Bucket': account.bucket, 'Key': key})}")
+        for file in sorted(_others(folder, own, kept)):
+            account.say(f"not removed: {file}")
         return result
+    if tops | own:
+        folder.mkdir(parents=True, exist_ok=True)
+        record.write_text(json.dumps(sorted(tops | own)))
     result.done = sum(in_parallel(account, fetch, wanted, "files"))
+    # What was there before is not lost to a line that breaks.
+    for file in _others(folder, own | tops, kept):
+        file.unlink()
+        result.removed += 1
     return result
+
+
+def _others(folder: Path, tops: set[str], kept: set[Path]) -> list[Path]:
+    """Return what is not among `kept` of the files in the folders named `tops` in `folder`, and links."""
+    if not folder.is_dir():
+        return []
+    files: list[Path] = []
+    # Names of what is there: never one that leads out of the folder, whoever wrote the record.
+    for name in tops & set(os.listdir(folder)):
+        top = folder / name
+        if top.is_symlink() or not top.is_dir():
+            files.append(top)
+        else:
+            for where, folders, names in os.walk(top):
+                files += [Path(where, name) for name in names]
+                files += [link for link in (Path(where, name) for name in folders) if link.is_symlink()]
+    return [file for file in files if file.parent.resolve() / file.name not in kept]
 
 
 def in_parallel(

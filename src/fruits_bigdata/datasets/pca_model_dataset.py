@@ -1,12 +1,17 @@
 """The PCA model in storage."""
 
 import io
+import logging
+import zipfile
+import zlib
 from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
 
 from fruits_bigdata.linalg.pca import PcaModel
 from fruits_bigdata.storage import open_location, whole_file
+
+logger = logging.getLogger(__name__)
 
 
 class PcaModelDataset(AbstractDataset[PcaModel, PcaModel | None]):
@@ -16,7 +21,7 @@ class PcaModelDataset(AbstractDataset[PcaModel, PcaModel | None]):
         filepath: The file: a local path or an `s3://` address.
         record: The folder that keeps each model that ever made an output, as `<name>.npz`, without the
             summary of the features; None keeps none.
-        may_be_missing: Load None, rather than fail, as long as there is no model.
+        may_be_missing: Load None, rather than fail, if there is no model or a damaged one.
         metadata: Ignored by Kedro; read by plugins.
     """
 
@@ -37,7 +42,7 @@ class PcaModelDataset(AbstractDataset[PcaModel, PcaModel | None]):
         """Return the model.
 
         Raises:
-            DatasetError: There is none yet.
+            DatasetError: There is none yet, or it is damaged.
         """
         fs, path = open_location(self._filepath)
         if not fs.exists(path):
@@ -46,8 +51,17 @@ class PcaModelDataset(AbstractDataset[PcaModel, PcaModel | None]):
             raise DatasetError(
                 f"There is no PCA model at {self._filepath}: run `kedro run --pipelines pca` first"
             )
-        # By one request: between two, another run may replace it.
-        return PcaModel.load(io.BytesIO(fs.cat_file(path)))
+        try:
+            # By one request: between two, another run may replace it.
+            return PcaModel.load(io.BytesIO(fs.cat_file(path)))
+        except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            if self._may_be_missing:
+                logger.warning("The PCA model %s is damaged and is made anew: %s", self._filepath, error)
+                return None
+            raise DatasetError(
+                f"The PCA model {self._filepath} is damaged ({error}): make it anew with `kedro run "
+                f"--pipelines pca`"
+            ) from error
 
     def save(self, data: PcaModel) -> None:
         """Replace the model; first, the new one is put on record."""
@@ -56,7 +70,7 @@ class PcaModelDataset(AbstractDataset[PcaModel, PcaModel | None]):
             fs, path = open_location(recorded)
             if not fs.exists(path):
                 with whole_file(recorded) as file:
-                    data.for_the_record().save(file)
+                    data.without_summary().save(file)
         with whole_file(self._filepath) as file:
             data.save(file)
 

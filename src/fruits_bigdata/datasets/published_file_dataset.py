@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from kedro.io import AbstractDataset
+from kedro.io import AbstractDataset, DatasetError
 
 from fruits_bigdata.storage import open_location, whole_file
 
@@ -35,8 +35,17 @@ class PublishedFileDataset(AbstractDataset[Any, Any]):
         return preview
 
     def load(self) -> Any:
-        """Return what the dataset reads."""
-        return self._published.load()
+        """Return what the dataset reads.
+
+        Raises:
+            DatasetError: The file is not there, or is damaged.
+        """
+        try:
+            return self._published.load()
+        except ValueError as error:
+            raise DatasetError(
+                f"{self._filepath} is damaged ({error}): start `kedro run` again, which makes it anew"
+            ) from error
 
     def save(self, data: Any) -> None:
         """Replace the file."""

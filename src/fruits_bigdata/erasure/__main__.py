@@ -1,16 +1,17 @@
 """The command: python -m fruits_bigdata.erasure --path ... --params output_path=..."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 from kedro.framework.cli.utils import _split_params
 from kedro.framework.startup import bootstrap_project
+from kedro.io import DatasetError
 
-from fruits_bigdata.erasure.erase import erase, preview
-from fruits_bigdata.erasure.request import ErasureError, Request
-
-_SHOWN = 20
+from fruits_bigdata.erasure.erase import Findings, erase, preview
+from fruits_bigdata.erasure.request import Request, read_names
+from fruits_bigdata.log_format import escape_controls
 
 
 @click.command()
@@ -21,11 +22,11 @@ _SHOWN = 20
 @click.option(
     "--paths-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Paths, one on each line.",
+    help="A UTF-8 file of paths, one on each line.",
 )
 @click.option("--env", help="Kedro's environment, such as emr.")
 @click.option("--params", default="", callback=_split_params, help="As for `kedro run --params`.")
-@click.option("--dry-run", is_flag=True, help="Say what there is, and remove nothing.")
+@click.option("--dry-run", is_flag=True, help="Say what there is of each path, and remove nothing.")
 def main(
     paths: tuple[str, ...],
     prefixes: tuple[str, ...],
@@ -36,30 +37,59 @@ def main(
 ) -> None:
     """Erase images and everything that was made of them, and prove it.
 
-    Removes the photographs (on S3 every version), their rows in features, rejected, images, pca and pca_csv,
-    the reports with their pictures and the PCA models, which are fitted anew to what is left; then searches
-    every file of the outputs. Start it in the project's folder, with the same --env and --params as the runs.
+    Removes the photographs (on S3 every version) and their rows in the tables, makes PCA, scores, CSV and
+    report anew from what is left, then searches every file of the outputs. Start it in the project's folder,
+    with the --env and the places (images_path, output_path, ...) of the runs; what else is set for runs, such
+    as limit or dry_run, does not matter. It can be started again at any time.
 
-    Example: --path 'Apple Braeburn/321_100.jpg' --params images_path=/data/Test,output_path=/data/out
+    \b
+    Example:
+      python -m fruits_bigdata.erasure --path 'Apple Braeburn/321_100.jpg' \\
+          --params images_path=/data/Test,output_path=/data/out
+
+    For each path it answers: erased, not found, or still in which files.
+
+    \b
+    Exit codes:
+      0  every path named was there and is erased; nothing is left of it
+      1  a path was not found, something is left, or the outputs cannot be made anew
+      2  the command was not understood
     """
-    project = Path.cwd()
-    listed = [] if paths_file is None else paths_file.read_text().splitlines()
     try:
-        request = Request.of([*paths, *filter(None, listed)], prefixes)
+        request = Request.of([*paths, *(read_names(paths_file) if paths_file else [])], prefixes)
+        project = Path.cwd()
         bootstrap_project(project)
         if dry_run:
-            images, traces = preview(project, request, env, params)
-            click.echo(f"{len(images):,} images would be erased, and {len(traces):,} files tell of them:")
-            for line in [*map(str, images[:_SHOWN]), *map(str, traces[:_SHOWN])]:
-                click.echo(f"  {line}")
+            _show_findings(preview(project, request, env, params))
             return
         done = erase(project, request, env, params)
-    except ErasureError as error:
-        raise click.ClickException(str(error)) from error
+    except (RuntimeError, ValueError, OSError, DatasetError) as error:
+        raise click.ClickException(escape_controls(str(error))) from error
+    _show(done.answers)
+    for sentence in done.failures:
+        click.echo(escape_controls(sentence))
+    if done.is_empty:
+        click.echo("No image is left in the tables: there is no PCA model, no CSV and no report any more.")
+    if not done.is_complete:
+        raise SystemExit(1)
+    rows = sum(trace.rows for trace in done.before.traces)
     click.echo(
-        f"Erased: {len(done.images):,} images, {done.rows:,} rows of tables, {done.versions:,} old versions "
-        f"of outputs. Every file of the outputs was searched, and none tells of these images."
+        f"Removed photographs: {len(done.before.photographs):,}; rows of tables: {rows:,}. Every file of the "
+        f"outputs was searched, and none tells of these images."
     )
+
+
+def _show_findings(findings: Findings) -> None:
+    names = findings.request.names
+    _show({name: f"in {', '.join(findings.places[name])}" for name in names if name in findings.places})
+    _show(missing := {name: "not found" for name in names if name not in findings.places})
+    if missing:
+        raise SystemExit(1)
+
+
+def _show(answers: Mapping[str, str]) -> None:
+    for name, answer in answers.items():
+        click.echo(escape_controls(f"{name}: {answer}"))
 
 
 if __name__ == "__main__":

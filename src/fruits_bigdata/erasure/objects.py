@@ -1,4 +1,4 @@
-"""Removing files for good: on a bucket that keeps versions, with all of them."""
+"""Removing files for good: on a bucket with all their versions, and with uploads that were never finished."""
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -11,76 +11,75 @@ from fruits_bigdata.storage import is_s3, open_location
 
 # As many as S3 takes at once.
 _BATCH = 1_000
+# A version, a delete marker or an unfinished upload, as S3 describes it.
+Stored = dict[str, Any]
+# Of each listing: what it lists, and what its pages begin after.
+_LISTINGS = {
+    "list_object_versions": (("Versions", "DeleteMarkers"), ("KeyMarker", "VersionIdMarker")),
+    "list_multipart_uploads": (("Uploads",), ("KeyMarker", "UploadIdMarker")),
+}
 
 
-def remove_folder(url: str) -> None:
-    """Remove a file or a folder, if it is there; on S3 its versions stay until `remove_old_versions`."""
-    fs, path = open_location(url)
-    if fs.exists(path):
-        fs.rm(path, recursive=True)
-
-
-def remove_objects(bucket: str, prefix: str, wanted: Callable[[str], bool]) -> list[str]:
-    """Remove objects of a bucket with every version of them, and what marks them as deleted.
+def find_objects(bucket: str, prefix: str, wanted: Callable[[str], bool]) -> list[Stored]:
+    """Return every version and delete marker of a bucket's objects, and every unfinished upload of one.
 
     Args:
         bucket: The bucket.
         prefix: What their keys begin with.
         wanted: Tells which of these keys.
+    """
+    fs, _ = open_location(f"s3://{bucket}")
+    return [entry for entry in _entries(fs, bucket, prefix) if wanted(entry["Key"])]
 
-    Returns:
-        The keys.
+
+def find_history(url: str) -> list[Stored]:
+    """Return what is no current object at or below a place on S3; nothing of one on disk."""
+    if not is_s3(url):
+        return []
+    bucket, _, key = open_location(url)[1].partition("/")
+    entries = find_objects(bucket, key, lambda other: other == key or other.startswith(f"{key}/"))
+    # A current delete marker, which has no size, hides nothing any more once the versions below it are gone.
+    return [entry for entry in entries if not (entry.get("IsLatest") and "Size" in entry)]
+
+
+def remove_objects(bucket: str, entries: Iterable[Stored]) -> int:
+    """Remove versions, delete markers and unfinished uploads, and return how many these were.
 
     Raises:
         ErasureError: S3 refuses one.
     """
     fs, _ = open_location(f"s3://{bucket}")
-    found = [one for one in _versions(fs, bucket, prefix) if wanted(one["Key"])]
-    _delete(fs, bucket, found)
-    return sorted({one["Key"] for one in found})
-
-
-def remove_old_versions(url: str) -> int:
-    """Remove what is no current object at or below a place on S3, and return how many versions that were.
-
-    Raises:
-        ErasureError: S3 refuses one.
-    """
-    if not is_s3(url):
-        return 0
-    fs, path = open_location(url)
-    bucket, _, key = path.partition("/")
-
-    def is_old(one: dict[str, Any]) -> bool:
-        inside = one["Key"] == key or one["Key"].startswith(f"{key}/")
-        # A current marker hides nothing any more once the versions below it are gone.
-        return inside and (not one["IsLatest"] or "Size" not in one)
-
-    return _delete(fs, bucket, filter(is_old, _versions(fs, bucket, key)))
-
-
-def _versions(fs: AbstractFileSystem, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
-    """Yield every version and every delete marker; a bucket that keeps none has the current ones."""
-    request: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix}
-    while True:
-        page = fs.call_s3("list_object_versions", **request)
-        yield from page.get("Versions", ())
-        yield from page.get("DeleteMarkers", ())
-        if not page.get("IsTruncated"):
-            return
-        request |= {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page["NextVersionIdMarker"]}
-
-
-def _delete(fs: AbstractFileSystem, bucket: str, versions: Iterable[dict[str, Any]]) -> int:
-    n, left = 0, iter(versions)
-    while batch := list(islice(left, _BATCH)):
-        objects = [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in batch]
-        answer = fs.call_s3("delete_objects", Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
+    n, rest = 0, iter(entries)
+    while batch := list(islice(rest, _BATCH)):
+        n += len(batch)
+        for entry in batch:
+            if "UploadId" in entry:
+                fs.call_s3(
+                    "abort_multipart_upload", Bucket=bucket, Key=entry["Key"], UploadId=entry["UploadId"]
+                )
+        versions = [
+            {"Key": entry["Key"], "VersionId": entry["VersionId"]} for entry in batch if "VersionId" in entry
+        ]
+        if not versions:
+            continue
+        answer = fs.call_s3("delete_objects", Bucket=bucket, Delete={"Objects": versions, "Quiet": True})
         if refused := answer.get("Errors"):
             raise ErasureError(
                 f"S3 refuses to remove {len(refused)} of {len(batch)} versions from s3://{bucket}, such as "
                 f"{refused[0]['Key']!r}: {refused[0].get('Code')}. The right is s3:DeleteObjectVersion "
                 f"(infra/roles.yml, Eraser); then start the erasure again"
             )
-        n += len(batch)
     return n
+
+
+def _entries(fs: AbstractFileSystem, bucket: str, prefix: str) -> Iterator[Stored]:
+    # A bucket that keeps no versions has the current ones.
+    for listing, (kinds, markers) in _LISTINGS.items():
+        request: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix}
+        while True:
+            page = fs.call_s3(listing, **request)
+            for kind in kinds:
+                yield from page.get(kind, ())
+            if not page.get("IsTruncated"):
+                break
+            request |= {marker: page[f"Next{marker}"] for marker in markers}

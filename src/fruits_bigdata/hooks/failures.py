@@ -26,7 +26,7 @@ _NOT_WRITABLE = {errno.EROFS: "Read-only file system", errno.EACCES: "Permission
 # Classes of Spark that write shuffled, spilled and broadcast data, in a Java trace, and its folders.
 _SCRATCH = re.compile(r"/blockmgr-|/spark-[0-9a-f-]{36}|DiskBlockObjectWriter|DiskStore|Spill|ShuffleWriter")
 # A worker's exception reaches the driver as text; its own traceback ends with this line.
-_SAID_BY_A_WORKER = re.compile(r"^(?:\w+\.)*StorageError: (.+)$", re.MULTILINE)
+_SAID_BY_A_WORKER = re.compile(r"^(?:\w+\.)*(?:StorageError|FeaturesNotFiniteError): (.+)$", re.MULTILINE)
 _JAVA_IS_GONE = ("Answer from Java side is empty", "Py4JNetworkError", "ConnectionRefusedError")
 _WORKER_IS_GONE = ("Python worker exited unexpectedly", "ExecutorLostFailure")
 

@@ -1,6 +1,7 @@
 """Hooks that refuse a run which cannot do what it was told."""
 
 import difflib
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -10,14 +11,18 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
-from fruits_bigdata.command_line import find_comment, quote_parameter
+from fruits_bigdata.command_line import find_comment, quote_parameter, refuse_references
+from fruits_bigdata.datasets.delta_table_dataset import DeltaTableDataset
 from fruits_bigdata.hooks.common import filepath_of, place_of
+from fruits_bigdata.parameters import check_parameters
 from fruits_bigdata.storage import open_location
 
 # Hadoop's globs (org.apache.hadoop.fs.FileSystem.globStatus).
 _PATTERN_CHARACTERS = frozenset("*?[]{}\\")
 # Hadoop's globs take what comes before it for a scheme, and Spark reads the CSV through them.
 _SCHEME_CHARACTER = ":"
+# The library that commits the tables reads the log of such a folder in another one, or not at all.
+_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}|[\x00-\x1f\x7f]")
 # Mappings whose names are the user's.
 _OPEN_MAPPINGS = ("allowed_regions.",)
 
@@ -35,13 +40,15 @@ class PlaceError(ValueError):
 
 
 class ParameterHooks:
-    """Refuses a parameter of the command line that no configuration file knows, or that is cut off."""
+    """Refuses parameters that nothing knows, that would not arrive whole or whose values are not allowed."""
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Compare the names given with those in the parameters files.
+        """Compare the names given with those in the parameters files, then check every value.
 
         Raises:
+            ParameterError: A value is not allowed.
+            ReferenceInParameterError: A value holds a reference to another.
             UnknownParameterError: No file has the name.
             CutParameterError: YAML takes a part of a value for a comment.
         """
@@ -53,6 +60,8 @@ class ParameterHooks:
                 f"quotes, --params '{name}={quote_parameter(value)}'"
             )
         loader = context.config_loader
+        # Before anything is read of the configuration, which would look the references up.
+        refuse_references(loader.runtime_params or {})
         given = set(_names(loader.runtime_params or {}))
         # A loader of its own, since this one merges what was given into what it knows.
         from kedro.framework.project import settings
@@ -63,6 +72,7 @@ class ParameterHooks:
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(known))}"
             raise UnknownParameterError(f"There is no parameter {name!r}: {hint}")
+        check_parameters(loader["parameters"])
 
 
 class PlaceHooks:
@@ -87,6 +97,11 @@ class PlaceHooks:
                 raise PlaceError(
                     f"{name} would be written to {given}, and Spark takes "
                     f"{' '.join(sorted(_PATTERN_CHARACTERS))} for a pattern: choose another output_path"
+                )
+            if isinstance(catalog[name], DeltaTableDataset) and (escape := _ESCAPE.search(given)):
+                raise PlaceError(
+                    f"{name} would be written to {given!r}, and readers of Delta tables take {escape[0]!r} "
+                    f"for another character: choose another output_path"
                 )
             if images is not None and f"{place}/".startswith(f"{images}/"):
                 raise PlaceError(

@@ -5,10 +5,11 @@ from typing import Any
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
-from kedro.framework.session import KedroSession
+from kedro.framework.project import pipelines
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
+from kedro.runner import SequentialRunner
 
 from fruits_bigdata.hooks.common import flag, place_of
 from fruits_bigdata.run_statistics import RunStatistics
@@ -31,15 +32,12 @@ class DryRunHooks:
         self._dry_run = flag(context, "dry_run")
 
     @hook_impl
-    def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
+    def before_pipeline_run(self, run_params: dict[str, Any], catalog: CatalogProtocol[Any, Any]) -> None:
         """Run the pipeline `plan` in place of the one that was asked for, and end."""
         if not self._dry_run or run_params["pipeline_names"] == [_PLAN]:
             return
         logger.info("dry_run=true: nothing is written")
-        session = KedroSession.create(
-            run_params["project_path"], env=run_params["env"], runtime_params=run_params["runtime_params"]
-        )
-        session.run(pipeline_names=[_PLAN])
+        SequentialRunner().run(pipelines[_PLAN], catalog)
         raise SystemExit(0)
 
 
@@ -89,4 +87,4 @@ class ResultHooks:
 
 
 def _stage(node: Node) -> str:
-    return next(iter(sorted(node.tags - {"spark"})), node.name)
+    return next(iter(sorted(node.tags)), node.name)

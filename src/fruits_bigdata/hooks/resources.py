@@ -1,28 +1,22 @@
-"""Hooks for what a run needs while it works: the settings of S3, the output's lock, the Spark session."""
+"""Hooks for what a run needs: S3's settings, its name in the tables' logs, the Spark session."""
 
 import atexit
-import logging
 import signal
 import threading
-from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NoReturn
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
-from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
-from kedro.pipeline.node import Node
-from pyspark.sql import SparkSession
 
-from fruits_bigdata.hooks.common import flag, place_of
-from fruits_bigdata.output_lock import OutputLock
-from fruits_bigdata.spark_session import create_session, java_process_id, start_python_workers
+from fruits_bigdata.spark_session import configure, start_session, stop_session
 from fruits_bigdata.storage import configure_s3, is_s3
+from fruits_bigdata.tables.delta import begin_run
 
-_COMMITTER = "spark.hadoop.fs.s3a.committer.name"
-
-logger = logging.getLogger(__name__)
+# What `compare_images` finds to do.
+_WORK = "work"
+# What Spark's own Java reads: only this needs its way to S3.
+_READ_BY_SPARK = "images_binary"
 
 
 class StorageHooks:
@@ -34,138 +28,51 @@ class StorageHooks:
         configure_s3(context.params["s3"])
 
 
-class LockHooks:
-    """Holds the output's lock while a run writes."""
+class SparkHooks:
+    """Starts the Spark session of `spark.yml` when a run has work for it, and stops it again.
+
+    Java and the Python workers start as soon as images are known to be featurized, beside the nodes that need
+    no Spark. A run with nothing new needs none.
+    """
 
     def __init__(self) -> None:
-        self._break_lock = False
-        self._lock: OutputLock | None = None
-        self._java_noted = False
+        self._settings: dict[str, Any] = {}
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Keep the parameter."""
-        self._break_lock = flag(context, "break_lock")
+        """Hand over the settings, for a run and for a notebook, where Spark itself may read from S3."""
+        self._settings = context.config_loader["spark"]
+        on_s3 = is_s3(str(context.params["images_path"]))
+        configure({**self._settings, **context.config_loader["s3a"]} if on_s3 else self._settings)
 
     @hook_impl
-    def before_pipeline_run(
-        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
-    ) -> None:
-        """Take the lock, unless the run keeps nothing.
-
-        Raises:
-            OutputLockedError: Another run holds it.
-        """
-        if all(place_of(catalog[name]) is None for name in pipeline.all_outputs()):
-            return
-        lock: OutputLock = catalog["output_lock"].load()
-        lock.acquire(run_params["run_id"], self._break_lock)
-        self._lock, self._java_noted = lock, False
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
+        """Let commits carry the run's id, and let the session end with the process whatever ends it."""
+        begin_run(run_params["run_id"])
+        if _READ_BY_SPARK not in pipeline.datasets():
+            configure(self._settings)
         # Ctrl-C is no Exception, so no hook hears of it.
-        atexit.register(self._release)
+        atexit.register(stop_session)
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, _exit)
 
     @hook_impl
-    def before_dataset_loaded(self, node: Node) -> None:
-        """Name the run's Java in the lock before it can write anything: it may outlive this process."""
-        if self._lock is not None and not self._java_noted and "spark" in node.tags:
-            self._lock.add_process(java_process_id())
-            self._java_noted = True
-
-    @hook_impl
-    def after_pipeline_run(self) -> None:
-        """Give the lock back."""
-        self._release()
-
-    @hook_impl
-    def on_pipeline_error(self) -> None:
-        """Give the lock back."""
-        self._release()
-
-    def _release(self) -> None:
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
-            atexit.unregister(self._release)
-
-
-class SparkHooks:
-    """Starts the Spark session of `spark.yml` for a run that needs one, and stops it again.
-
-    Java and the Python workers start beside the nodes that need no Spark; the first that does waits for Java.
-    """
-
-    def __init__(self) -> None:
-        self._settings: Mapping[str, Any] = {}
-        self._s3a: Mapping[str, Any] = {}
-        self._own: Future[SparkSession] | None = None
-
-    @hook_impl
-    def after_context_created(self, context: KedroContext) -> None:
-        """Keep the settings."""
-        self._settings = context.config_loader["spark"]
-        self._s3a = context.config_loader["s3a"]
-
-    # Last, so that what refuses a run does so before anything is started.
-    @hook_impl(trylast=True)
-    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
-        """Let the session start, unless no node needs it or a notebook has one, which is then used."""
-        if (
-            not any("spark" in node.tags for node in pipeline.nodes)
-            or SparkSession.getActiveSession() is not None
-        ):
-            return
-        starter = ThreadPoolExecutor(1, thread_name_prefix="spark")
-        self._own = starter.submit(self._start, _on_s3(pipeline, catalog))
-        starter.submit(lambda own: start_python_workers(own.result()), self._own)
-        starter.shutdown(wait=False)
-        # Ctrl-C is no Exception, so no hook hears of it.
-        atexit.register(self._stop)
-
-    @hook_impl
-    def before_dataset_loaded(self, node: Node) -> None:
-        """Wait for the session before a node that needs it loads anything.
-
-        Raises:
-            RuntimeError: There is no Java that Spark runs on.
-        """
-        if self._own is not None and "spark" in node.tags:
-            self._own.result()
+    def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
+        """Start the session when there are images to featurize."""
+        if dataset_name == _WORK and data.new.num_rows:
+            start_session()
 
     @hook_impl
     def after_pipeline_run(self) -> None:
         """Stop the session."""
-        self._stop()
+        stop_session()
 
     @hook_impl
     def on_pipeline_error(self) -> None:
         """Stop the session."""
-        self._stop()
-
-    def _start(self, on_s3: bool) -> SparkSession:
-        if not on_s3:
-            return create_session(self._settings)
-        packages = self._s3a.get("spark.jars.packages")
-        if packages:
-            logger.info("S3 for Spark: %s, fetched once", packages)
-        session = create_session({**self._settings, **self._s3a})
-        logger.info("Spark writes to S3 by S3A's committer %r", session.conf.get(_COMMITTER))
-        return session
-
-    def _stop(self) -> None:
-        if self._own is not None:
-            if self._own.exception() is None:
-                self._own.result().stop()
-            self._own = None
-            atexit.unregister(self._stop)
-
-
-def _on_s3(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> bool:
-    places = (place_of(catalog[name]) for name in pipeline.datasets() if name in catalog)
-    return any(place is not None and is_s3(place) for place in places)
+        stop_session()
 
 
 def _exit(signal_number: int, frame: object) -> NoReturn:
-    """End as Ctrl-C does, when a machine or a cluster is shut down: Spark stops, the lock is given back."""
+    """End as Ctrl-C does, when a machine or a cluster is shut down: Spark stops."""
     raise SystemExit(128 + signal_number)

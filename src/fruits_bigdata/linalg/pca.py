@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fruits_bigdata.linalg.moments import Moments
 from fruits_bigdata.linalg.sample import FeatureSample
-from fruits_bigdata.linalg.summary import Coverage, FeatureSummary
+from fruits_bigdata.linalg.summary import FeatureSummary
 
 Scale = Literal["none", "std"]
 
@@ -74,8 +74,8 @@ class PcaModel:
         features: NDArray[np.float64] = (scores @ self.components_) * self.scale_ + self.mean_
         return features
 
-    def for_the_record(self) -> "PcaModel":
-        """Return the model alone, without the summary of today's features."""
+    def without_summary(self) -> "PcaModel":
+        """Return the model alone, without the summary of the current features."""
         return replace(self, summary=None)
 
     def save(self, file: str | PathLike[str] | IO[bytes]) -> None:
@@ -115,8 +115,7 @@ def _to_arrays(summary: FeatureSummary) -> dict[str, Any]:
         "moments_n": summary.moments.n,
         "moments_sum": summary.moments.sum,
         "moments_gram": summary.moments.gram,
-        "covered_files": np.array(sorted(summary.coverage.files), dtype=np.str_),
-        "covered_left_out": summary.coverage.left_out,
+        "features_state": summary.state,
         # An array of strings would give each the room of the longest.
         "sample_images": json.dumps([summary.sample.paths, summary.sample.labels]),
         "sample_features": summary.sample.features,
@@ -128,7 +127,7 @@ def _from_arrays(arrays: Mapping[str, Any]) -> FeatureSummary:
     return FeatureSummary(
         Moments(int(arrays["moments_n"]), arrays["moments_sum"], arrays["moments_gram"]),
         FeatureSample(tuple(paths), tuple(labels), arrays["sample_features"]),
-        Coverage(frozenset(arrays["covered_files"].tolist()), str(arrays["covered_left_out"])),
+        str(arrays["features_state"]),
     )
 
 

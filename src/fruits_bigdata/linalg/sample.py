@@ -48,7 +48,7 @@ class FeatureSample:
             share: Take only hashes in this lowest share of all: with far more images than the sample holds,
                 what their parts send to be added is little more than the sample.
         """
-        hashes = np.array([_hash(path) for path in paths], dtype=np.uint64)
+        hashes = np.array([path_hash(path) for path in paths], dtype=np.uint64)
         order = np.argsort(hashes, kind="stable")[:SAMPLE_SIZE]
         chosen = order[hashes[order] < np.uint64(share * _HASHES)]
         return cls(tuple(paths[i] for i in chosen), tuple(labels[i] for i in chosen), features[chosen])
@@ -58,7 +58,7 @@ class FeatureSample:
         """The lowest share of all hashes that can hold an image which this sample still has room for."""
         if len(self.paths) < SAMPLE_SIZE:
             return 1.0
-        return (_hash(self.paths[-1]) + 1) / _HASHES
+        return (path_hash(self.paths[-1]) + 1) / _HASHES
 
     def __add__(self, other: "FeatureSample") -> "FeatureSample":
         if not other.paths:
@@ -75,5 +75,6 @@ def share_for(n_images: int) -> float:
     return min(1.0, 1.25 * SAMPLE_SIZE / n_images) if n_images else 1.0
 
 
-def _hash(path: str) -> int:
+def path_hash(path: str) -> int:
+    """Return a hash of a path, a whole number below 2 ** 63: who has the smallest are a fair sample."""
     return int.from_bytes(hashlib.blake2b(path.encode(), digest_size=8).digest(), "big") % _HASHES

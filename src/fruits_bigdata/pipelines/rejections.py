@@ -3,27 +3,25 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as f
-
 from fruits_bigdata.schemas import PATH, REASON
+from fruits_bigdata.tables.delta import Table
+from fruits_bigdata.vision.statistics import rejection_kind
 
 _MAX_KINDS = 5
 
 
-def count_rejections(rejected: DataFrame) -> list[dict[str, Any]]:
+def count_rejections(rejected: Table) -> list[dict[str, Any]]:
     """Group rejected images by the kind of their reason, the most frequent first.
 
     Returns:
         For each kind its `kind`, the number of `images`, and `examples`: the path and reason of one.
     """
-    kind = f.substring_index(REASON, ":", 1).alias("kind")
-    example = f.min(f.struct(PATH, REASON)).alias("example")
-    counted = rejected.groupBy(kind).agg(f.count("*").alias("images"), example)
-    return [
-        {"kind": row["kind"], "images": row["images"], "examples": [row["example"].asDict()]}
-        for row in counted.orderBy(f.desc("images"), "kind").collect()
+    rows = rejected.to_pandas([PATH, REASON]).sort_values(PATH)
+    kinds = [
+        {"kind": kind, "images": len(group), "examples": group.head(1).to_dict("records")}
+        for kind, group in rows.groupby(rows[REASON].map(rejection_kind))
     ]
+    return sorted(kinds, key=lambda kind: (-kind["images"], kind["kind"]))
 
 
 def describe_rejections(rejections: Iterable[Mapping[str, Any]]) -> str:

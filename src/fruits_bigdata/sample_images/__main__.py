@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
+from fruits_bigdata.log_format import log_to_terminal
 from fruits_bigdata.sample_images import SAMPLE_CLASSES, write_sample_images
 
 logger = logging.getLogger("fruits_bigdata.sample_images")
@@ -31,7 +32,7 @@ logger = logging.getLogger("fruits_bigdata.sample_images")
 )
 def main(root: Path, images_per_class: int) -> None:
     """Draw what is missing, with a progress bar, and log how much it was."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    log_to_terminal("%(levelname)s %(name)s: %(message)s")
     start = time.perf_counter()
     # The delay keeps the bar from flashing up when there is nothing to draw.
     with tqdm(unit="image", delay=0.01) as bar:

@@ -4,6 +4,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+# The largest file, and all together that a worker has at hand before they are decoded. A photograph of 50
+# megapixels has some 20 MB as a JPEG; what is allowed here and in `pixels.MAX_DECODING_BYTES` a worker needs.
+MAX_FILE_BYTES = 50_000_000
+
 
 class MemoryBudget:
     """So many bytes, of which each thread takes what it needs; who asks for more than is left waits its turn.

@@ -11,16 +11,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from fruits_bigdata.image_folder import ImageSizeError
 from fruits_bigdata.schemas import LENGTH, OUTCOME_SCHEMA, PATH
-from fruits_bigdata.vision.budget import MemoryBudget
+from fruits_bigdata.vision.budget import MAX_FILE_BYTES, MemoryBudget
 from fruits_bigdata.vision.container import UnusableImageError
 from fruits_bigdata.vision.engine import CompiledModel, shared_engine
 from fruits_bigdata.vision.pixels import decode
 from fruits_bigdata.vision.statistics import FeaturizationStatistics, this_worker
-
-# The largest file, and all together that a worker has at hand before they are decoded. A photograph of 50
-# megapixels has some 20 MB as a JPEG; what is allowed here and in `pixels.MAX_DECODING_BYTES` a worker needs.
-MAX_FILE_BYTES = 50_000_000
 
 # The storage's trouble, not the image's: the task fails and is tried again, the image is not rejected.
 _PASSING_ERRORS = {
@@ -36,6 +33,11 @@ _PASSING_ERRORS = {
 
 _files_at_hand = MemoryBudget(MAX_FILE_BYTES)
 
+
+class FeaturesNotFiniteError(RuntimeError):
+    """The model makes NaN or infinite features: it is its weights' fault, not an image's."""
+
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -45,7 +47,7 @@ def featurize_batches(
     *,
     model: Callable[[], CompiledModel],
     featurizer: str,
-    read_file: Callable[[str], bytes],
+    read_file: Callable[[str, int], bytes],
     fetch_threads: int,
     reduced_decoding: bool,
     report: Callable[[FeaturizationStatistics], None],
@@ -56,7 +58,8 @@ def featurize_batches(
         batches: Record batches of `schemas.IMAGES_SCHEMA`.
         model: Returns the compiled model; called once in the life of a worker process.
         featurizer: The model's fingerprint.
-        read_file: Returns the bytes of the image at a path relative to the images root.
+        read_file: Returns the bytes of the image at a path relative to the images root, given the length that
+            it was listed with; `ImageSizeError` if it has another one.
         fetch_threads: Threads that fetch and decode while the model works.
         reduced_decoding: As in `pixels.decode`.
         report: Receives the statistics once, when all batches are done.
@@ -67,6 +70,7 @@ def featurize_batches(
 
     Raises:
         OSError: The storage failed in a way that says nothing about the image.
+        FeaturesNotFiniteError: The model is damaged, or its weights are.
     """
     statistics = FeaturizationStatistics()
 
@@ -82,7 +86,7 @@ def featurize_batches(
             if length > MAX_FILE_BYTES:
                 raise UnusableImageError(f"too large: {length:,} bytes, limit {MAX_FILE_BYTES:,}")
             with _files_at_hand.hold(length):
-                data = _fetch(read_file, path)
+                data = _fetch(read_file, path, length)
                 return decode(data, reduced_decoding), len(data)
         except UnusableImageError as error:
             return str(error), 0
@@ -106,15 +110,26 @@ def featurize_batches(
                 asked = perf_counter()
                 statistics.engine_seconds += asked - started
                 statistics.tick()
+            finite = np.isfinite(features).all(axis=1)
+            if not finite.all():
+                path, digest = paths[int(finite.argmin())], model().weights_digest
+                raise FeaturesNotFiniteError(
+                    f"The features of {path!r} are not all finite, by the model of the weights {digest}: "
+                    f"give other weights with --params weights_path=..., or if they are good, remove the "
+                    f"compiled model from models_path"
+                )
             statistics.images += batch.num_rows
             yield _outcomes(batch, featurizer, features, reasons)
     statistics.sign()
     report(statistics)
 
 
-def _fetch(read_file: Callable[[str], bytes], path: str) -> bytes:
+def _fetch(read_file: Callable[[str, int], bytes], path: str, length: int) -> bytes:
     try:
-        return read_file(path)
+        return read_file(path, length)
+    except ImageSizeError as error:
+        # It is tried again by the next run, which lists another size.
+        raise UnusableImageError(str(error)) from error
     except FileNotFoundError:
         raise UnusableImageError("vanished: it was listed, but it was not there to be read") from None
     except OSError as error:

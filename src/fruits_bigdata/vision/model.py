@@ -95,9 +95,10 @@ def compile_model(weights: Weights, calibration: Sequence[NDArray[np.uint8]] | N
             `pixels.decode` returns them: the ranges of what flows through the network are taken from them.
 
     Raises:
-        ValueError: `weights` are not MobileNetV2's, or there is nothing to calibrate on.
+        ValueError: `weights` are not MobileNetV2's or not all finite, or there is nothing to calibrate on.
         RuntimeError: The flatbuffer does not compute what the Keras model computes.
     """
+    _check_finite(weights)
     keras_model = build_keras_model(weights)
     content: bytes
     if calibration is not None:
@@ -115,7 +116,8 @@ def compile_model(weights: Weights, calibration: Sequence[NDArray[np.uint8]] | N
     pixels = np.random.default_rng(0).integers(0, 256, (IMAGE_SIZE, IMAGE_SIZE, 3), dtype=np.uint8)
     expected = _keras_features(keras_model, pixels)
     difference = float(np.abs(Engine(content).features(pixels) - expected).max())
-    if difference > _TOLERANCE * max(1.0, float(np.abs(expected).max())):
+    # Of a NaN, every comparison is false.
+    if not difference <= _TOLERANCE * max(1.0, float(np.abs(expected).max())):
         raise RuntimeError(
             f"The compiled model differs from Keras' by {difference:.2g}: "
             f"this TensorFlow ({tf.__version__}) and this LiteRT do not go together; see requirements.lock"
@@ -124,12 +126,21 @@ def compile_model(weights: Weights, calibration: Sequence[NDArray[np.uint8]] | N
     return content
 
 
+def _check_finite(weights: Weights) -> None:
+    for layer, tensors in weights.layers:
+        if not all(np.isfinite(tensor).all() for tensor in tensors):
+            raise ValueError(
+                f"The weights {weights.digest} hold NaN or infinite values in the layer {layer}, and so "
+                f"would the features: give other weights with --params weights_path=..."
+            )
+
+
 def _check_int8(content: bytes, keras_model: Any, calibration: Sequence[NDArray[np.uint8]]) -> None:
     engine = Engine(content)
     probes = calibration[:_N_PROBES]
     pairs = [(engine.features(pixels), _keras_features(keras_model, pixels)) for pixels in probes]
     cosines = [float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b) or 1.0)) for a, b in pairs]
-    if min(cosines) < _LEAST_COSINE:
+    if not all(cosine >= _LEAST_COSINE for cosine in cosines):
         raise RuntimeError(
             f"The int8 model's features are {min(cosines):.2f} in cosine from Keras': more and more varied "
             f"images to calibrate on may help; otherwise give --params featurization.precision=float32"

@@ -16,7 +16,7 @@ MAX_PIXELS = 64_000_000
 # JPEG's own limit. A strip, below, is one row at least.
 _MAX_SIDE = 65_535
 # Of an image in colours this is 52 megapixels: Pillow takes four bytes for each. With the 170 MB of a worker
-# and the files at hand (`featurize.MAX_FILE_BYTES`) a process stays below 500 MB.
+# and the files at hand (`budget.MAX_FILE_BYTES`) a process stays below 500 MB.
 MAX_DECODING_BYTES = 220_000_000
 # What the fuzz targets of libjpeg-turbo allow, fuzz/decompress.cc: 500 scans of 1,048,576 pixels.
 _MAX_SCANNED_PIXELS = 500 * 1_048_576

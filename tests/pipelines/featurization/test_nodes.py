@@ -1,64 +1,84 @@
 import logging
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 from PIL import Image
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.pandas.types import from_arrow_schema
+from pyspark import Broadcast
+from pyspark.sql import SparkSession
 
+from fruits_bigdata.chunks import chunk_sizes
 from fruits_bigdata.image_folder import ImageFolder
+from fruits_bigdata.parameters import FeaturizationParameters
+from fruits_bigdata.pipelines.featurization import nodes
 from fruits_bigdata.pipelines.featurization.nodes import (
-    FeaturizationParameters,
+    RemovalError,
     broadcast_model,
     compare_images,
     compile_model,
     featurize_images,
-    retry_rejected,
-    select_new_images,
 )
-from fruits_bigdata.schemas import FEATURES_SCHEMA, REJECTED_SCHEMA
+from fruits_bigdata.pipelines.loading.nodes import list_images
+from fruits_bigdata.schemas import FEATURES_SCHEMA, IMAGES_SCHEMA, REJECTED_SCHEMA
+from fruits_bigdata.tables import rewriting
+from fruits_bigdata.tables.comparison import Work
+from fruits_bigdata.tables.delta import Table
 from fruits_bigdata.vision import model
 from fruits_bigdata.vision.engine import CompiledModel
 from fruits_bigdata.vision.weights import Weights
 
-# What was found, as far as it matters.
-SOME_NEW = {"new": 1, "changed": 0}
+PARAMETERS = FeaturizationParameters(
+    images_per_task=2, fetch_threads=2, precision="float32", reduced_decoding=False
+)
+FIRST = "Apple Red/0_100.jpg"
 
-PARAMETERS = FeaturizationParameters(images_per_task=2, images_per_chunk=4, fetch_threads=2)
+
+class Output:
+    """What runs leave, step by step."""
+
+    def __init__(self, root: Path, folder: ImageFolder, compiled_model: CompiledModel) -> None:
+        self.folder, self.compiled_model = folder, compiled_model
+        self.images, self.features, self.rejected = (
+            Table(str(root / name), schema)
+            for name, schema in (
+                ("images", IMAGES_SCHEMA),
+                ("features", FEATURES_SCHEMA),
+                ("rejected", REJECTED_SCHEMA),
+            )
+        )
+
+    def compare(
+        self, limit: int | None = None, retry: bool = False, max_removed_share: float = 0.5
+    ) -> tuple[Work, dict[str, int]]:
+        self.images.commit(list_images(self.folder, self.images))
+        return compare_images(
+            self.images, self.features, self.rejected, self.folder, limit, retry, max_removed_share
+        )
+
+    def run(self, parameters: FeaturizationParameters = PARAMETERS, **options: Any) -> list[dict[str, Any]]:
+        """Do the featurization, and return the statistics after each chunk."""
+        work, _ = self.compare(**options)
+        sent = broadcast_model(self.compiled_model, work)
+        statistics = []
+        for features, rejected, summary in featurize_images(work, sent, self.folder, parameters):
+            features.table.commit(features)
+            rejected.table.commit(rejected)
+            statistics.append(summary)
+        return statistics
+
+    def paths(self, table: Table) -> list[str]:
+        return sorted(table.read(["path"]).column("path").to_pylist())
 
 
 @pytest.fixture
-def images(spark: SparkSession, image_folder: ImageFolder) -> DataFrame:
-    import pyarrow as pa
-
-    listing = pa.Table.from_batches(image_folder.list_batches())
-    return spark.createDataFrame(
-        listing.to_pandas(), "path string, label string, length long, modified timestamp"
-    )
-
-
-@pytest.fixture
-def empty_features(spark: SparkSession) -> DataFrame:
-    return spark.createDataFrame([], from_arrow_schema(FEATURES_SCHEMA))
-
-
-@pytest.fixture
-def empty_rejected(spark: SparkSession) -> DataFrame:
-    return spark.createDataFrame([], from_arrow_schema(REJECTED_SCHEMA))
-
-
-def done(images: DataFrame, featurizer: str, paths: list[str]) -> DataFrame:
-    from pyspark.sql.functions import array, col, lit
-
-    rows = images.where(col("path").isin(paths))
-    return rows.withColumn("featurizer", lit(featurizer)).withColumn(
-        "features", array(lit(0.0).cast("float"))
-    )
-
-
-def paths(table: DataFrame) -> list[str]:
-    return sorted(row["path"] for row in table.collect())
+def output(
+    spark: SparkSession, tmp_path: Path, image_folder: ImageFolder, compiled_model: CompiledModel
+) -> Output:
+    return Output(tmp_path / "output", image_folder, compiled_model)
 
 
 def test_a_model_that_was_compiled_before_is_not_compiled_again(
@@ -103,192 +123,235 @@ def test_an_int8_model_is_calibrated_once_and_kept(
 
 
 def test_the_broadcast_says_how_many_bytes_it_sends(
-    compiled_model: CompiledModel, images: DataFrame, caplog: pytest.LogCaptureFixture
+    output: Output, compiled_model: CompiledModel, caplog: pytest.LogCaptureFixture
 ) -> None:
+    work, _ = output.compare()
     with caplog.at_level(logging.INFO):
-        sent = broadcast_model(compiled_model, images)
+        sent = broadcast_model(compiled_model, work)
+    assert isinstance(sent, Broadcast)
     assert sent.value == compiled_model
     assert f"{len(compiled_model.content):,} bytes" in caplog.text
 
 
-def test_only_images_without_an_outcome_are_new(
-    images: DataFrame, empty_rejected: DataFrame, compiled_model: CompiledModel
-) -> None:
-    from pyspark.sql.functions import col, expr, lit, when
-
-    features = done(images, compiled_model.featurizer, ["Apple Red/0_100.jpg", "Apple Red/1_100.jpg"])
-    # The second has another size since, a third is rejected.
-    features = features.withColumn("length", expr("if(path like '%1_100.jpg', length + 1, length)"))
-    rejected = done(images, compiled_model.featurizer, ["Apple Red/2_100.jpg"]).withColumn(
-        "reason", lit("why")
-    )
-    new = select_new_images(images, features, rejected, compiled_model, SOME_NEW)
-    assert new.columns == images.columns
-    assert paths(new) == ["Apple Red/1_100.jpg"] + [f"Café crème/{i}_100.jpg" for i in range(3)]
-    touched = images.withColumn(
-        "modified",
-        when(col("path") == "Apple Red/0_100.jpg", expr("modified + interval 1 second")).otherwise(
-            col("modified")
-        ),
-    )
-    assert "Apple Red/0_100.jpg" in paths(
-        select_new_images(touched, features, rejected, compiled_model, SOME_NEW)
-    )
-
-
-def test_the_log_says_what_was_found_done(
-    images: DataFrame,
-    empty_rejected: DataFrame,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    features = done(images, "f", ["Apple Red/0_100.jpg", "Apple Red/1_100.jpg"])
-    with caplog.at_level(logging.INFO):
-        assert compare_images(images, features, empty_rejected)["known"] == 2
-    assert "6 images listed: 2 featurized before" in caplog.text
-
-
-def test_rejected_images_are_forgotten_only_to_be_tried_again(
-    images: DataFrame, empty_rejected: DataFrame
-) -> None:
-    rejected = done(images, "f", ["Apple Red/0_100.jpg"])
-    assert retry_rejected(rejected, False) == []
-    assert retry_rejected(empty_rejected, True) == []
-    (nothing,) = retry_rejected(rejected, True)
-    assert (nothing.columns, nothing.count()) == (rejected.columns, 0)
-
-
-def test_nothing_is_looked_for_when_there_is_nothing_to_do(
-    images: DataFrame, empty_features: DataFrame, empty_rejected: DataFrame, compiled_model: CompiledModel
-) -> None:
-    for found, n in (({"new": 0, "changed": 0}, 0), ({"new": 0, "changed": 1}, 6), (SOME_NEW, 6)):
-        new = select_new_images(images, empty_features, empty_rejected, compiled_model, found)
-        assert new.count() == n
-        assert new.columns == images.columns
-
-
-def test_features_of_another_model_are_never_mixed_in(
-    images: DataFrame, empty_rejected: DataFrame, compiled_model: CompiledModel
-) -> None:
-    features = done(images, "another", ["Apple Red/0_100.jpg"])
-    with pytest.raises(ValueError, match=r"featurizer another, this run's is .*output_path="):
-        select_new_images(images, features, empty_rejected, compiled_model, SOME_NEW)
-
-
 def test_features_are_those_of_keras_and_nothing_is_lost(
-    images: DataFrame,
+    output: Output,
     images_path: Path,
-    image_folder: ImageFolder,
     compiled_model: CompiledModel,
     keras_model,  # type: ignore[no-untyped-def]
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     from keras.applications.mobilenet_v2 import preprocess_input
 
-    (images_path / "Apple Red" / "0_100.jpg").write_bytes(b"no picture")
-    sent = broadcast_model(compiled_model, images)
-    features, rejected, chunks = [], [], []
+    broken = images_path / FIRST
+    broken.write_bytes(b"-" * broken.stat().st_size)
     with caplog.at_level(logging.INFO):
-        for chunk_features, chunk_rejected, statistics in featurize_images(
-            images, sent, image_folder, PARAMETERS
-        ):
-            assert chunk_features.columns == FEATURES_SCHEMA.names
-            assert chunk_rejected.columns == REJECTED_SCHEMA.names
-            features += chunk_features.collect()
-            rejected += chunk_rejected.collect()
-            chunks.append(statistics)
-    assert len(chunks) == 2
-    assert [(row["path"], row["reason"]) for row in rejected] == [
-        ("Apple Red/0_100.jpg", "not a JPEG or PNG image")
-    ]
-    listed = {row["path"]: row for row in images.collect()}
-    assert {row["path"] for row in features} == listed.keys() - {"Apple Red/0_100.jpg"}
+        last = output.run()[-1]
+    rejected, features = output.rejected.to_pandas(), output.features.to_pandas()
+    assert rejected[["path", "reason"]].to_numpy().tolist() == [[FIRST, "not a JPEG or PNG image"]]
+    assert set(features["path"]) == set(output.paths(output.images)) - {FIRST}
     pixels = [
-        np.asarray(Image.open(images_path / row["path"]).resize((224, 224)), np.float32) for row in features
+        np.asarray(Image.open(images_path / path).resize((224, 224)), np.float32) for path in features["path"]
     ]
     expected = keras_model.predict(preprocess_input(np.stack(pixels)), verbose=0)
-    np.testing.assert_allclose(np.array([row["features"] for row in features]), expected, atol=1e-4)
-    for row in [*features, *rejected]:
-        assert row["featurizer"] == compiled_model.featurizer
-        before = listed[row["path"]]
-        assert (row["label"], row["length"], row["modified"]) == (
-            before["label"],
-            before["length"],
-            before["modified"],
-        )
-    last = chunks[-1]
+    np.testing.assert_allclose(np.stack(features["features"]), expected, atol=1e-4)
+    columns = ["path", "label", "length", "modified"]
+    outcomes = pd.concat([features[columns], rejected[columns]]).sort_values("path", ignore_index=True)
+    pd.testing.assert_frame_equal(outcomes, output.images.to_pandas().sort_values("path", ignore_index=True))
+    assert {*features["featurizer"], *rejected["featurizer"]} == {compiled_model.featurizer}
     assert (last["images"], last["rejected"]) == (6, 1)
     (kind,) = last["rejections"]
     assert (kind["kind"], kind["images"]) == ("not a JPEG or PNG image", 1)
-    assert kind["examples"] == [{"path": "Apple Red/0_100.jpg", "reason": "not a JPEG or PNG image"}]
+    assert kind["examples"] == [{"path": FIRST, "reason": "not a JPEG or PNG image"}]
     assert last["parameters"] == PARAMETERS.model_dump()
     assert last["broadcast_bytes"] == len(compiled_model.content)
     assert all(worker["interpreters_made"] <= 1 for worker in last["workers"])
     assert sum(worker["images"] for worker in last["workers"]) == 6
-    assert (
-        f"{last['interpreters_made']} interpreters made by {len(last['workers'])} Python workers"
-        in caplog.text
-    )
+    assert f"interpreters made by {len(last['workers'])} Python workers" in caplog.text
 
 
-def test_tasks_fill_whole_rounds_of_the_cores(
-    images: DataFrame,
-    image_folder: ImageFolder,
-    compiled_model: CompiledModel,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    sent = broadcast_model(compiled_model, images)
-    # Six images on two cores: three to a task would be one round, two would leave a core idle in the second.
-    for images_per_task, n_tasks in ((3, 2), (2, 4), (6, 2)):
-        parameters = FeaturizationParameters(
-            images_per_task=images_per_task, images_per_chunk=100, fetch_threads=2
-        )
-        with caplog.at_level(logging.INFO):
-            chunks = featurize_images(images, sent, image_folder, parameters)
-            assert sum(features.count() for features, _, _ in chunks) == 6
-        assert f"6 new images to featurize, in 1 chunks of {n_tasks} tasks" in caplog.text
-        caplog.clear()
+def test_a_run_is_committed_chunk_by_chunk(output: Output, images_path: Path) -> None:
+    for i in range(20):
+        (images_path / "Apple Red" / f"more {i}.jpg").write_bytes((images_path / FIRST).read_bytes())
+    chunks = output.run(PARAMETERS.model_copy(update={"images_per_task": 3}))
+    # Two tasks for each of two cores, of three images: 12, 12 and 2.
+    assert [chunk["images"] for chunk in chunks] == [12, 24, 26]
+    # The table is made first.
+    assert output.features.version == 3
+    assert output.features.rows == 26
+    assert output.rejected.version is not None
 
 
-def test_one_interpreter_serves_a_worker_from_task_to_task(
-    images: DataFrame, image_folder: ImageFolder, compiled_model: CompiledModel
-) -> None:
-    sent = broadcast_model(compiled_model, images)
-    parameters = PARAMETERS.model_copy(update={"images_per_task": 1, "images_per_chunk": 100})
-    many = images.union(images.selectExpr("path", "label", "length + 1 as length", "modified"))
-    ((_, _, statistics),) = featurize_images(many, sent, image_folder, parameters)
-    assert statistics["images"] == 12
+@pytest.mark.parametrize("n", [1, 47, 48, 500, 2_000, 12_000, 1_000_000])
+@pytest.mark.parametrize("n_cores", [2, 16])
+def test_tasks_get_smaller_towards_the_end(n: int, n_cores: int) -> None:
+    chunks = list(chunk_sizes(n, n_cores, 5_000))
+    sizes = [images / tasks for images, tasks in chunks]
+    assert sum(images for images, _ in chunks) == n
+    assert all(tasks <= 2 * n_cores for _, tasks in chunks)
+    assert max(sizes) <= 5_000
+    assert sizes == sorted(sizes, reverse=True) or n < 500
+    # What the last chunk takes is little, unless all is.
+    assert chunks[-1][0] <= max(48 * 2 * n_cores, n // 20)
+
+
+def test_one_interpreter_serves_a_worker_from_task_to_task(output: Output) -> None:
+    (*_, statistics) = output.run(PARAMETERS.model_copy(update={"images_per_task": 1}))
+    assert statistics["images"] == 6
     # Those that served another test have theirs already.
     assert statistics["interpreters_made"] <= len(statistics["workers"]) <= 2
 
 
-def test_no_chunk_stays_in_memory(
-    spark: SparkSession, images: DataFrame, image_folder: ImageFolder, compiled_model: CompiledModel
+def test_nothing_new_commits_nothing_and_needs_no_spark(
+    output: Output, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def n_persisted() -> int:
-        return int(spark.sparkContext._jsc.getPersistentRDDs().size())
+    output.run()
+    versions = [table.version for table in (output.images, output.features, output.rejected)]
 
-    before = n_persisted()
-    during = []
-    for _ in featurize_images(images, broadcast_model(compiled_model, images), image_folder, PARAMETERS):
-        during.append(n_persisted() - before)
-    # The list of new images and the outcomes of the chunk at hand.
-    assert during == [2, 2]
-    assert n_persisted() == before
+    def never() -> None:
+        raise AssertionError("a session")
 
-
-def test_nothing_new_yields_one_empty_chunk_without_an_interpreter(
-    images: DataFrame, image_folder: ImageFolder, compiled_model: CompiledModel
-) -> None:
-    sent = broadcast_model(compiled_model, images)
-    ((features, rejected, statistics),) = featurize_images(images.limit(0), sent, image_folder, PARAMETERS)
-    assert features.columns == FEATURES_SCHEMA.names
-    assert rejected.columns == REJECTED_SCHEMA.names
-    assert features.isEmpty()
-    assert rejected.isEmpty()
+    monkeypatch.setattr(nodes, "get_session", never)
+    with caplog.at_level(logging.INFO):
+        (statistics,) = output.run()
+    assert "Nothing to featurize" in caplog.text
     assert statistics["images"] == statistics["interpreters_made"] == 0
     assert statistics["images_per_second"] is None
+    assert [table.version for table in (output.images, output.features, output.rejected)] == versions
 
 
-def test_a_mistyped_parameter_is_refused() -> None:
-    with pytest.raises(ValueError, match="images_per_tusk"):
-        FeaturizationParameters(images_per_task=1, images_per_chunk=1, fetch_threads=1, images_per_tusk=2)  # type: ignore[call-arg]
+def test_rows_of_images_that_went_or_changed_leave_in_one_commit_with_what_replaces_them(
+    output: Output, images_path: Path
+) -> None:
+    output.run()
+    before = output.features.to_pandas().set_index("path")["features"]
+    version = output.features.version
+    (images_path / "Café crème" / "0_100.jpg").unlink()
+    Image.new("RGB", (9, 9), "red").save(images_path / FIRST)
+    output.run()
+    assert output.features.version == (version or 0) + 1
+    after = output.features.to_pandas().set_index("path")["features"]
+    assert sorted(after.index) == sorted(set(before.index) - {"Café crème/0_100.jpg"})
+    assert not np.array_equal(after[FIRST], before[FIRST])
+    for path in after.index.drop(FIRST):
+        np.testing.assert_array_equal(after[path], before[path])
+    # The folder holds what the log names, for those who read all of it.
+    assert len(pd.read_parquet(output.features.url)) == 5
+
+
+def test_a_class_that_is_renamed_has_a_new_label(output: Output, images_path: Path) -> None:
+    output.run()
+    (images_path / "Apple Red").rename(images_path / "Apple Green")
+    output.run(max_removed_share=1)
+    assert set(output.features.to_pandas()["label"]) == {"Apple Green", "Café crème"}
+    # So have the images at the top, whose path is the same and whose class is the folder.
+    (images_path / "top.jpg").write_bytes((images_path / "Apple Green" / "0_100.jpg").read_bytes())
+    output.run()
+    moved = images_path.rename(images_path.with_name("Other"))
+    output.folder = ImageFolder(str(moved))
+    output.run()
+    labels = output.features.to_pandas().set_index("path")["label"]
+    assert (labels["top.jpg"], labels["Apple Green/0_100.jpg"]) == ("Other", "Apple Green")
+
+
+def test_more_than_a_share_of_the_rows_is_never_removed(output: Output, images_path: Path) -> None:
+    output.run()
+    for image in [*(images_path / "Apple Red").iterdir(), images_path / "Café crème" / "0_100.jpg"]:
+        image.unlink()
+    with pytest.raises(RemovalError, match=r"4 of 6 stored images are no more in .*max_removed_share=0.5"):
+        output.run()
+    assert output.features.rows == 6
+    output.run(max_removed_share=0.7)
+    assert output.features.rows == 2
+
+
+def test_features_are_never_made_from_the_listing_of_another_folder(output: Output, tmp_path: Path) -> None:
+    output.run()
+    other = tmp_path / "other"
+    other.mkdir()
+    with pytest.raises(ValueError, match=rf"listing is of .*/Test, and images_path is {other}: give"):
+        compare_images(
+            output.images, output.features, output.rejected, ImageFolder(str(other)), None, False, 0.5
+        )
+
+
+def test_a_limit_leaves_the_rest_to_a_later_run(output: Output) -> None:
+    work, counts = output.compare(limit=2)
+    assert (work.new.num_rows, counts["new"], counts["postponed"], counts["listed"]) == (2, 6, 4, 6)
+    output.run(limit=2)
+    assert output.features.rows == 2
+    # What is stored is not gone.
+    _, counts = output.compare(limit=3)
+    assert (counts["known"], counts["gone"], counts["postponed"]) == (2, 0, 1)
+    output.run()
+    assert output.features.rows == 6
+
+
+def test_rejected_images_are_tried_again_when_told_to(output: Output, images_path: Path) -> None:
+    content = (images_path / FIRST).read_bytes()
+    status = (images_path / FIRST).stat()
+    (images_path / FIRST).write_bytes(b"\0" * len(content))
+    os.utime(images_path / FIRST, ns=(status.st_atime_ns, status.st_mtime_ns))
+    output.run()
+    (images_path / FIRST).write_bytes(content)
+    os.utime(images_path / FIRST, ns=(status.st_atime_ns, status.st_mtime_ns))
+    output.run()
+    assert output.paths(output.rejected) == [FIRST]
+    output.run(retry=True)
+    assert output.paths(output.rejected) == []
+    assert output.features.rows == 6
+
+
+@pytest.mark.parametrize("n_new", [0, 1])
+def test_features_of_another_model_are_never_mixed_in(
+    output: Output, compiled_model: CompiledModel, images_path: Path, n_new: int
+) -> None:
+    output.run()
+    for _ in range(n_new):
+        (images_path / "new.jpg").write_bytes((images_path / FIRST).read_bytes())
+    work, _ = output.compare()
+    other = model.describe_model("other weights", compiled_model.content)
+    with pytest.raises(ValueError, match=rf"by the featurizer {compiled_model.featurizer}, this run's is "):
+        broadcast_model(other, work)
+
+
+def test_small_files_are_merged_when_there_are_many(
+    output: Output, images_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rewriting, "_MAX_SMALL_FILES", 3)
+    content = (images_path / FIRST).read_bytes()
+    for i in range(3):
+        output.run()
+        (images_path / "Apple Red" / f"new {i}.jpg").write_bytes(content)
+    output.run()
+    assert output.features.rows == 9
+    assert len(output.features.files) <= 4
+    before = output.features.to_pandas().set_index("path")["features"]
+    np.testing.assert_array_equal(before[FIRST], before["Apple Red/new 1.jpg"])
+
+
+def test_dates_of_all_times_come_through(output: Output, images_path: Path) -> None:
+    for i, year in enumerate((1601, 1969, 2262, 3000)):
+        seconds = int((np.datetime64(f"{year}-01-01") - np.datetime64("1970-01-01")) / np.timedelta64(1, "s"))
+        os.utime(images_path / "Apple Red" / f"{i % 3}_100.jpg", (0, seconds))
+        output.run()
+        assert output.features.rows == 6
+    assert output.run()[-1]["images"] == 0
+    pd.read_parquet(output.features.url)
+
+
+def test_results_say_what_a_task_did(output: Output) -> None:
+    """No row of features goes through Java: a task returns a name."""
+    work, _ = output.compare()
+    sent = broadcast_model(output.compiled_model, work)
+    assert isinstance(sent, Broadcast)
+    session = SparkSession.getActiveSession()
+    assert session is not None
+    featurize = nodes._featurizer(
+        session, sent, output.folder, work.features, PARAMETERS, session.sparkContext.accumulator(0)
+    )
+    (part,) = nodes._parts(work.new, [(6, 2)])
+    results = featurize(part)
+    assert sum(result.file.rows for result in results if result.file) == 6
+    assert all(isinstance(result.rejected, pa.Table) for result in results)
+    # What is written and not committed is in no table.
+    assert Table(output.features.url, FEATURES_SCHEMA).rows == 0

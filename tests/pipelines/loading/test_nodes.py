@@ -1,46 +1,78 @@
-from collections.abc import Iterator
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
 from fruits_bigdata.image_folder import ImageFolder
 from fruits_bigdata.pipelines.loading.nodes import list_images
 from fruits_bigdata.schemas import IMAGES_SCHEMA
+from fruits_bigdata.tables.delta import Table
 
 
-def test_everything_is_listed(image_folder: ImageFolder) -> None:
-    table = list_images(image_folder, None).read_all()
-    assert table.schema == IMAGES_SCHEMA
-    assert table["label"].to_pylist() == ["Apple Red"] * 3 + ["Café crème"] * 3
+@pytest.fixture
+def images(tmp_path: Path) -> Table:
+    return Table(str(tmp_path / "images"), IMAGES_SCHEMA)
 
 
-@pytest.mark.parametrize(("limit", "n"), [(1, 1), (3, 3), (4, 4), (100, 6)])
-def test_limit_takes_the_first(image_folder: ImageFolder, limit: int, n: int) -> None:
-    everything = list_images(image_folder, None).read_all()
-    assert list_images(image_folder, limit).read_all().equals(everything.slice(0, n))
+def run(folder: ImageFolder, images: Table) -> int | None:
+    """List as a run does, and return the version of the table."""
+    images.commit(list_images(folder, images))
+    return images.version
 
 
-def test_a_limit_that_is_reached_ends_the_listing(
-    image_folder: ImageFolder, monkeypatch: pytest.MonkeyPatch
+def paths(images: Table) -> list[str]:
+    return list(images.read().column("path").to_pylist())
+
+
+def test_everything_is_listed(image_folder: ImageFolder, images: Table) -> None:
+    run(image_folder, images)
+    assert images.read().column("label").to_pylist() == ["Apple Red"] * 3 + ["Café crème"] * 3
+    assert images.metadata["images_path"] == image_folder.url
+
+
+def test_the_same_listing_is_not_written_again(
+    image_folder: ImageFolder, images: Table, images_path: Path
 ) -> None:
-    (first, *_) = image_folder.list_batches()
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        yield first
-        raise AssertionError("listed on")
-
-    monkeypatch.setattr(image_folder, "list_batches", batches)
-    assert len(list_images(image_folder, first.num_rows).read_all()) == first.num_rows
-
-
-@pytest.mark.parametrize("limit", [0, -3, 2.5, "ten", True])
-def test_a_limit_that_is_no_number_of_images_is_refused(image_folder: ImageFolder, limit: object) -> None:
-    with pytest.raises(ValueError, match=f"limit={limit}"):
-        list_images(image_folder, limit)  # type: ignore[arg-type]
+    version = run(image_folder, images)
+    assert run(image_folder, images) == version
+    (images_path / "Apple Red" / "0_100.jpg").write_bytes(b"another")
+    assert run(image_folder, images) == (version or 0) + 1
+    assert len(images.files) == 1
+    (images_path / "Apple Red" / "0_100.jpg").unlink()
+    run(image_folder, images)
+    assert len(paths(images)) == 5
 
 
-def test_a_folder_without_images_is_named(tmp_path: Path) -> None:
-    (tmp_path / "readme.txt").touch()
-    with pytest.raises(ValueError, match=rf"{tmp_path} holds no image: .*\.jpg, \.jpeg, \.png"):
-        list_images(ImageFolder(str(tmp_path)), None)
+def test_what_cannot_be_listed_just_now_is_what_it_was(
+    image_folder: ImageFolder, images: Table, images_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(image_folder, images)
+    original = image_folder.list_batches
+    (images_path / "Apple Red" / "0_100.jpg").unlink()
+
+    def list_but_one(unlisted: list[str]):  # type: ignore[no-untyped-def]
+        for batch in original(unlisted):
+            yield batch.filter([not path.startswith("Café") for path in batch.column("path").to_pylist()])
+        unlisted.append("Café crème/")
+
+    monkeypatch.setattr(image_folder, "list_batches", list_but_one)
+    run(image_folder, images)
+    assert sorted(paths(images)) == ["Apple Red/1_100.jpg", "Apple Red/2_100.jpg"] + [
+        f"Café crème/{i}_100.jpg" for i in range(3)
+    ]
+
+
+def test_the_listing_of_another_folder_keeps_nothing(
+    image_folder: ImageFolder, images: Table, tmp_path: Path
+) -> None:
+    run(image_folder, images)
+    (tmp_path / "other" / "Pear").mkdir(parents=True)
+    (tmp_path / "other" / "Pear" / "1.jpg").write_bytes(b"x")
+    run(ImageFolder(str(tmp_path / "other")), images)
+    assert paths(images) == ["Pear/1.jpg"]
+
+
+def test_a_folder_without_images_is_named(tmp_path: Path, images: Table) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "readme.txt").touch()
+    with pytest.raises(ValueError, match=rf"{tmp_path}/empty holds no image: .*\.jpg, \.jpeg, \.png"):
+        list_images(ImageFolder(str(tmp_path / "empty")), images)

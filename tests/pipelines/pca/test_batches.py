@@ -40,8 +40,9 @@ def test_an_empty_partition_has_a_summary_of_nothing() -> None:
 def test_a_slice_of_a_batch_is_projected_as_its_own_rows(matrix: np.ndarray) -> None:
     mean, rotation = matrix.mean(axis=0), np.random.default_rng(0).normal(size=(1280, 3))
     whole = batch(matrix)
-    (projected,) = project_batches([whole.slice(10, 7)], mean, rotation)
+    (projected,) = project_batches([whole.slice(10, 7)], "m1", mean, rotation)
     assert projected.schema == PCA_SCHEMA
+    assert projected.column("model").to_pylist() == ["m1"] * 7
     assert projected.column("path").to_pylist() == [f"{i}.jpg" for i in range(10, 17)]
     expected = (matrix[10:17] - mean) @ rotation
     np.testing.assert_allclose(projected.column("pca").to_pylist(), expected, rtol=1e-5, atol=1e-4)

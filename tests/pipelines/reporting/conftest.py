@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pyspark.sql import DataFrame
 
 from fruits_bigdata.linalg.classes import choose_neighbours, measure_classes
 from fruits_bigdata.linalg.moments import Moments
@@ -15,6 +14,8 @@ from fruits_bigdata.linalg.sample import FeatureSample
 from fruits_bigdata.linalg.summary import FeatureSummary
 from fruits_bigdata.pipelines.pca.nodes import project_features
 from fruits_bigdata.pipelines.reporting.nodes import measure_pca_quality
+from fruits_bigdata.schemas import PCA_SCHEMA
+from fruits_bigdata.tables.delta import Table
 
 Fit = Callable[[np.ndarray, int], PcaModel]
 
@@ -55,5 +56,7 @@ def neighbour_examples(pca_model: PcaModel) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def pca(features: DataFrame, images: DataFrame, pca_model: PcaModel, no_scores: DataFrame) -> DataFrame:
-    return project_features(features, images, pca_model, no_scores).persist()
+def pca(features: Table, pca_model: PcaModel, tmp_path_factory: pytest.TempPathFactory) -> Table:
+    table = Table(str(tmp_path_factory.mktemp("scores") / "pca"), PCA_SCHEMA)
+    table.commit(project_features(features, pca_model, table))
+    return table

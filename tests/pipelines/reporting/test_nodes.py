@@ -3,12 +3,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from pyspark.sql import DataFrame
-from pyspark.sql.functions import concat, lit
 
 from fruits_bigdata.image_folder import ImageFolder
 from fruits_bigdata.linalg.pca import PcaModel
-from fruits_bigdata.pipelines.pca.nodes import PcaParameters
+from fruits_bigdata.parameters import PcaParameters
 from fruits_bigdata.pipelines.reporting import nodes
 from fruits_bigdata.pipelines.reporting.nodes import (
     TooManyRejectedError,
@@ -18,20 +16,13 @@ from fruits_bigdata.pipelines.reporting.nodes import (
     report_rejections,
 )
 from fruits_bigdata.run_statistics import RunStatistics
-
-
-@pytest.fixture
-def broken(images: DataFrame) -> DataFrame:
-    """The rejected rows of one class, with three kinds of reasons."""
-    rows = images.where("label = 'class 3'")
-    reason = concat(lit("reason "), rows.length % 3, lit(": "), "path")
-    return rows.withColumn("featurizer", lit("f1")).withColumn("reason", reason)
+from fruits_bigdata.tables.delta import Table
+from tests.pipelines.conftest import Store, reject
 
 
 def test_metrics_count_what_is_current(
-    features: DataFrame,
-    images: DataFrame,
-    broken: DataFrame,
+    store: Store,
+    images: Table,
     pca_model: PcaModel,
     pca_quality: dict[str, Any],
     class_quality: dict[str, Any],
@@ -41,7 +32,7 @@ def test_metrics_count_what_is_current(
     statistics.start("run", "local", {"limit": 3})
     metrics = build_metrics(
         images,
-        features.where("label != 'class 3'").union(features.withColumn("length", features.length + 1000)),
+        store(range(60)),
         [
             {"kind": "reason 1", "images": 13, "examples": []},
             {"kind": "reason 0", "images": 7, "examples": []},
@@ -84,19 +75,18 @@ def test_metrics_count_what_is_current(
         sum(metrics["pca"]["explained_variance_ratio"])
     )
     assert len(metrics["pca"]["explained_variance"]) == 12
-    assert metrics["versions"]["pyspark"] == metrics["versions"]["spark"]
+    assert metrics["versions"]["pyspark"].startswith("3.5")
 
 
-def test_rejected_images_are_counted_by_reason_as_long_as_they_are_listed(
-    images: DataFrame, broken: DataFrame
-) -> None:
-    stale = broken.withColumn("length", broken.length + 1000)
-    kinds, _, finding = report_rejections(broken.union(stale), images)
+def test_rejected_images_are_counted_by_reason(images: Table, rejected: Table) -> None:
+    assert report_rejections(rejected, images)[0] == []
+    for i in range(3):
+        reject(rejected, list(range(3 + 4 * i, 80, 12)), f"reason {i}: why")
+    kinds, _, finding = report_rejections(rejected, images)
     assert sum(kind["images"] for kind in kinds) == 20
     assert kinds == sorted(kinds, key=lambda kind: (-kind["images"], kind["kind"]))
     assert len(kinds) == 3
     assert finding.startswith("20 of 80 images rejected (25.0 %)")
-    assert report_rejections(stale, images)[0] == []
 
 
 def test_pictures_are_those_of_the_examples_and_of_the_first_points(

@@ -1,40 +1,53 @@
 import io
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
-from pyspark.sql import DataFrame, SparkSession
 
 from fruits_bigdata.pipelines.reporting.samples import read_pictures, sample_points
+from fruits_bigdata.schemas import PCA_SCHEMA
 from fruits_bigdata.storage import StorageError
+from fruits_bigdata.tables.delta import Change, Table
 
 
-def test_all_of_few_images_are_points(pca: DataFrame) -> None:
+def test_all_of_few_images_are_points(pca: Table) -> None:
     points = sample_points(pca)
-    scores = {row["path"]: row["pca"] for row in pca.collect()}
+    scores = pca.to_pandas().set_index("path")["pca"]
     assert list(points.columns) == ["path", "label", "pc1", "pc2", "pc3"]
-    assert set(points["path"]) == set(scores)
+    assert set(points["path"]) == set(scores.index)
     expected = np.array([scores[path][:3] for path in points["path"]])
     np.testing.assert_allclose(points[["pc1", "pc2", "pc3"]], expected)
     assert list(points["label"]) == [path.split("/")[0] for path in points["path"]]
 
 
-def test_of_many_images_a_bounded_number_is_drawn_by_path_alone(spark: SparkSession) -> None:
-    rows = [(f"{i % 7}/{i}.jpg", str(i % 7), [float(i), 1.0]) for i in range(4000)]
-    schema = "path string, label string, pca array<float>"
-    many = spark.createDataFrame(rows, schema)
-    points = sample_points(many, 300)
+def table_of(folder: Path, numbers: list[int]) -> Table:
+    """Return scores of two components."""
+    columns = {
+        "path": [f"{i % 7}/{i}.jpg" for i in numbers],
+        "label": [str(i % 7) for i in numbers],
+        "model": ["m"] * len(numbers),
+        "pca": [[float(i), 1.0] for i in numbers],
+    }
+    table = Table(str(folder), PCA_SCHEMA)
+    table.commit(Change(table, [table.folder.write(pa.table(columns, schema=PCA_SCHEMA))]))
+    return table
+
+
+def test_of_many_images_a_bounded_number_is_drawn_by_path_alone(tmp_path: Path) -> None:
+    points = sample_points(table_of(tmp_path / "many", list(range(4000))), 300)
     assert len(points) == points["path"].nunique() == 300
     # As many of each class as it has of all.
     assert points["label"].value_counts().between(25, 65).all()
     # Components that there are not are 0.
     assert (points["pc3"] == 0).all()
-    same = sample_points(spark.createDataFrame(rows[::-1], schema).repartition(5), 300)
+    same = sample_points(table_of(tmp_path / "turned", list(range(4000))[::-1]), 300)
     assert list(same["path"]) == list(points["path"])
     # Of one image more, all but one of the points are the same.
-    more = sample_points(many.union(spark.createDataFrame([("new.jpg", "7", [0.0, 0.0])], schema)), 300)
+    more = sample_points(table_of(tmp_path / "more", list(range(4001))), 300)
     assert len(set(more["path"]) & set(points["path"])) >= 299
 
 

@@ -15,7 +15,7 @@ from fruits_bigdata.linalg.classes import choose_neighbours, measure_classes
 from fruits_bigdata.linalg.moments import Moments
 from fruits_bigdata.linalg.pca import fit_pca
 from fruits_bigdata.linalg.sample import FeatureSample
-from fruits_bigdata.linalg.summary import Coverage, FeatureSummary
+from fruits_bigdata.linalg.summary import FeatureSummary
 from fruits_bigdata.pipelines.reporting.nodes import measure_pca_quality
 from fruits_bigdata.pipelines.reporting.pipeline import create_pipeline
 from fruits_bigdata.pipelines.reporting.slides import french, measured
@@ -51,7 +51,7 @@ def build(matrix: np.ndarray) -> Callable[..., Any]:
         # The equations of 1,280 features take a busy machine seconds.
         part = matrix[:n, :200]
         moments = Moments.of_blocks([part], part.shape[1])
-        summary = FeatureSummary(moments, FeatureSample.of(paths, names, part, 1.0), Coverage())
+        summary = FeatureSummary(moments, FeatureSample.of(paths, names, part, 1.0))
         model = fit_pca(moments, k, "none", "abc")
         model = type(model)(**{**vars(model), "summary": summary})
         scores = np.pad(model.transform(part), ((0, 0), (0, 2)))
@@ -211,7 +211,7 @@ def test_the_slides_say_what_the_run_found(build: Callable[..., Any]) -> None:
     assert any("8 876 400 octets" in text for text in said)
     assert any("12 composantes gardent" in text for text in said)
     (steps,) = (text for text in said if "pas à pas" in text)
-    assert "Results_PCA/\n12 composantes\nParquet\n56" in steps
+    assert "Results_PCA/\n12 composantes\nDelta\n56" in steps
     assert sum("80 images traitées, 93 images/s" in text for text in said) == 2
 
 

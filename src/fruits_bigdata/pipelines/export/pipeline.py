@@ -9,8 +9,13 @@ def create_pipeline() -> Pipeline:
     """pca -> flatten_scores -> pca_csv -> check_export -> export_check"""
     return Pipeline(
         [
-            Node(flatten_scores, ["pca", "pca_model", "params:export"], "pca_csv", name="flatten_scores"),
-            Node(check_export, ["features", "images", "pca", "pca_csv"], "export_check", name="check_export"),
+            Node(flatten_scores, ["pca", "pca_model"], "pca_csv", name="flatten_scores"),
+            Node(
+                check_export,
+                ["images", "features", "rejected", "pca", "pca_csv", "comparison"],
+                "export_check",
+                name="check_export",
+            ),
         ],
-        tags=["export", "spark"],
+        tags="export",
     )

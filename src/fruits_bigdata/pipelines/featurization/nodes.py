@@ -1,23 +1,31 @@
 """Nodes of the featurization pipeline."""
 
 import logging
+import pickle
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import reduce
 from time import perf_counter
 from typing import Any
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, PositiveInt
 from pyspark import Accumulator, Broadcast
-from pyspark.sql import DataFrame
-from pyspark.sql.functions import col, lit, pmod, xxhash64
+from pyspark.sql import SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
+from fruits_bigdata.chunks import chunk_sizes
 from fruits_bigdata.image_folder import ImageFolder
-from fruits_bigdata.pipelines.comparison import compare_with_stores, describe_comparison
+from fruits_bigdata.parameters import FeaturizationParameters
 from fruits_bigdata.pipelines.featurization.calibration import sample_pixels
-from fruits_bigdata.pipelines.featurization.progress import StatisticsParam, show_progress
-from fruits_bigdata.schemas import FEATURES, FEATURIZER, KEY, OUTCOME_SCHEMA, PATH, REASON
-from fruits_bigdata.spark_session import empty_table
+from fruits_bigdata.pipelines.featurization.progress import show_progress
+from fruits_bigdata.pipelines.featurization.tasks import RESULT_SCHEMA, TASK_SCHEMA, TaskResult, run_task
+from fruits_bigdata.schemas import FEATURIZER
+from fruits_bigdata.spark_session import get_session, map_parts
+from fruits_bigdata.tables.comparison import Work, compare, describe_counts
+from fruits_bigdata.tables.data_files import DataFile
+from fruits_bigdata.tables.delta import Change, Table
+from fruits_bigdata.tables.rewriting import merge_small_files, rewrite
 from fruits_bigdata.vision import model
 from fruits_bigdata.vision.engine import CompiledModel
 from fruits_bigdata.vision.featurize import featurize_batches
@@ -25,31 +33,79 @@ from fruits_bigdata.vision.statistics import FeaturizationStatistics
 from fruits_bigdata.vision.timeline import Timeline
 from fruits_bigdata.vision.weights import Weights
 
-# Each chunk reads the list of new images once more, so their number is bounded.
-_MAX_CHUNKS = 200
+# So that no core waits for a chunk's end.
+_CHUNKS_IN_FLIGHT = 2
 
 logger = logging.getLogger(__name__)
 
 
-class FeaturizationParameters(BaseModel):
-    """Parameters of the featurization.
+class RemovalError(RuntimeError):
+    """More rows would leave the tables than a run may remove."""
 
-    Attributes:
-        images_per_task: Images of one Spark task: the progress bar's step, and what a failed task repeats.
-        images_per_chunk: Images appended to the store at a time: what a crash loses at most.
-        fetch_threads: Threads in each worker that fetch and decode while the model works.
-        precision: "float32", or "int8": 1.3 times as fast, close to it, calibrated on the images.
-        reduced_decoding: Let the JPEG decoder deliver large photographs at a reduced size: see
-            `vision.pixels.decode`.
+
+def compare_images(
+    images: Table,
+    features: Table,
+    rejected: Table,
+    image_folder: ImageFolder,
+    limit: int | None,
+    retry_rejected: bool,
+    max_removed_share: float,
+) -> tuple[Work, dict[str, int]]:
+    """Find out, and say, what is to be done: which images are new, and which rows are of images that are
+    gone.
+
+    Args:
+        images: The listing.
+        features: What the runs before have featurized.
+        rejected: What they have rejected.
+        image_folder: Where the images will be read.
+        limit: Featurize at most so many images, spread over the folder by a hash of their paths.
+        retry_rejected: Try rejected images again.
+        max_removed_share: The largest share of the stored images that may be gone.
+
+    Returns:
+        The work, and the counts of `tables.comparison.compare` with `postponed`, the images that `limit`
+        leaves to a later run.
+
+    Raises:
+        ValueError: The listing is of another folder.
+        RemovalError: More of the stored images are gone.
     """
+    listed_folder = images.metadata.get("images_path")
+    if listed_folder != image_folder.url:
+        raise ValueError(
+            f"The stored listing is of {listed_folder}, and images_path is {image_folder.url}: give the same "
+            f"images_path, or list that folder with `kedro run --pipelines loading`"
+        )
+    return find_work(
+        images.read(), features, rejected, image_folder, limit, retry_rejected, max_removed_share
+    )
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
-    images_per_task: PositiveInt
-    images_per_chunk: PositiveInt
-    fetch_threads: PositiveInt
-    precision: model.Precision = "float32"
-    reduced_decoding: bool = False
+def find_work(
+    listing: pa.Table,
+    features: Table,
+    rejected: Table,
+    image_folder: ImageFolder,
+    limit: int | None,
+    retry_rejected: bool,
+    max_removed_share: float,
+) -> tuple[Work, dict[str, int]]:
+    """Compare a listing of `image_folder`, `schemas.IMAGES_SCHEMA`, with the tables: see `compare_images`."""
+    work, counts = compare(listing, features, rejected, retry_rejected)
+    if counts["gone"] > max_removed_share * counts["stored"]:
+        raise RemovalError(
+            f"{counts['gone']:,} of {counts['stored']:,} stored images are no more in {image_folder.url}, "
+            f"which is more than max_removed_share={max_removed_share:g}, so nothing was removed: is it "
+            f"the right folder? If it is, give --params max_removed_share=1"
+        )
+    counts["postponed"] = 0
+    if limit is not None and limit < work.new.num_rows:
+        counts["postponed"] = work.new.num_rows - limit
+        work = work.first(limit)
+    logger.info("%s", describe_counts(counts))
+    return work, counts
 
 
 def compile_model(
@@ -82,159 +138,166 @@ def compile_model(
     return model.describe_model(weights.digest, content, precision, reduced), {key: content}
 
 
-def broadcast_model(compiled_model: CompiledModel, images: DataFrame) -> Broadcast[CompiledModel]:
+def broadcast_model(compiled_model: CompiledModel, work: Work) -> Broadcast[CompiledModel] | CompiledModel:
     """Send the compiled model to the executors: each fetches it once, and its workers share it.
 
-    Args:
-        compiled_model: The model.
-        images: Any table of the session that broadcasts.
+    Returns:
+        The broadcast; with no image to featurize, which needs no Spark, the model as it is.
+
+    Raises:
+        ValueError: The table holds features of another model.
     """
+    for table in (work.features, work.rejected):
+        stored = table.metadata.get(FEATURIZER)
+        if table.rows and stored not in (None, compiled_model.featurizer):
+            raise ValueError(
+                f"The rows of {table.url} were made by the featurizer {stored}, this run's is "
+                f"{compiled_model.featurizer} (other weights, precision, calibration or decoding), and the "
+                f"two do not mix: give a new folder with --params output_path=..., or remove the tables of "
+                f"features and rejected images"
+            )
+    if not work.new.num_rows:
+        return compiled_model
     logger.info(
         "Broadcasting MobileNetV2's weights to the workers: %s bytes, featurizer %s",
         f"{len(compiled_model.content):,}",
         compiled_model.featurizer,
     )
-    return images.sparkSession.sparkContext.broadcast(compiled_model)
-
-
-def retry_rejected(rejected: DataFrame, retry: bool) -> list[DataFrame]:
-    """Empty the store of rejected images when they are to be tried again, so that each is new.
-
-    Returns:
-        The empty table that the store is to hold; none, if it is to stay as it is.
-    """
-    if not retry or rejected.isEmpty():
-        return []
-    logger.info("Trying %s rejected images again, as retry_rejected=true says", f"{rejected.count():,}")
-    return [rejected.limit(0)]
-
-
-def compare_images(images: DataFrame, features: DataFrame, rejected: DataFrame) -> dict[str, int]:
-    """Count, and say, what the run has found: see `compare_with_stores`."""
-    comparison = compare_with_stores(images, features, rejected)
-    logger.info("%s", describe_comparison(comparison))
-    return comparison
-
-
-def select_new_images(
-    images: DataFrame,
-    features: DataFrame,
-    rejected: DataFrame,
-    compiled_model: CompiledModel,
-    comparison: Mapping[str, int],
-) -> DataFrame:
-    """Return the listed images that neither have features nor were rejected.
-
-    An image whose size or date has changed is new.
-
-    Args:
-        comparison: What `compare_images` counted: with nothing to do, nothing is looked for.
-
-    Raises:
-        ValueError: The store holds rows of another featurizer.
-    """
-    columns = [*KEY, FEATURIZER]
-    done = features.select(columns).unionByName(rejected.select(columns))
-    other = done.where(col(FEATURIZER) != compiled_model.featurizer).first()
-    if other is not None:
-        raise ValueError(
-            f"The features stored here were made by the featurizer {other[FEATURIZER]}, this run's is "
-            f"{compiled_model.featurizer} (other weights, precision, calibration or decoding), and the two "
-            f"do not mix: give a new folder with --params output_path=..., or remove the stored features and "
-            f"rejected images"
-        )
-    if not comparison["new"] + comparison["changed"]:
-        return images.limit(0)
-    return images.join(done, KEY, "left_anti").select(images.columns)
+    return get_session().sparkContext.broadcast(compiled_model)
 
 
 def featurize_images(
-    new_images: DataFrame,
-    model_broadcast: Broadcast[CompiledModel],
+    work: Work,
+    model_broadcast: Broadcast[CompiledModel] | CompiledModel,
     image_folder: ImageFolder,
     parameters: FeaturizationParameters,
-) -> Iterator[tuple[DataFrame, DataFrame, dict[str, Any]]]:
-    """Fetch, decode and infer in the workers, chunk by chunk.
+) -> Iterator[tuple[Change, Change, dict[str, Any]]]:
+    """Fetch, decode and infer in the workers, chunk by chunk, and remove the rows that count no more.
 
     Yields:
-        For each chunk its rows of `features`, its rows of `rejected`, and the statistics up to now. With
-        nothing to do, one empty chunk.
+        For each chunk the change of `features`, that of `rejected`, and the statistics up to now. Stale rows
+        go with the first one, in which the images that replace them come first. With nothing to do, empty
+        changes.
     """
-    context = new_images.sparkSession.sparkContext
-    statistics = context.accumulator(FeaturizationStatistics(), StatisticsParam())
-    compiled_model = model_broadcast.value
-    worker = _worker(model_broadcast, image_folder, parameters.fetch_threads, statistics)
-    new_images = new_images.persist()
-    total = new_images.count()
-    if not total:
-        new_images.unpersist()
-        nothing = empty_table(new_images.sparkSession, OUTCOME_SCHEMA)
-        logger.info("Nothing to featurize: every listed image is already in the store")
-        yield *_split(nothing), _summary(statistics.value, compiled_model, parameters, 0.0)
-        return
-    n_chunks = min(_MAX_CHUNKS, -(-total // parameters.images_per_chunk))
-    # Whole rounds: in a last one with fewer tasks than cores, some cores would have nothing to do.
-    n_rounds = -(-total // (n_chunks * parameters.images_per_task * context.defaultParallelism))
-    n_tasks = n_rounds * context.defaultParallelism
-    logger.info("%s new images to featurize, in %d chunks of %d tasks", f"{total:,}", n_chunks, n_tasks)
+    compiled_model = model_broadcast.value if isinstance(model_broadcast, Broadcast) else model_broadcast
+    total, statistics = work.new.num_rows, FeaturizationStatistics()
+    summary = _summary(statistics, compiled_model, parameters, 0.0)
+    # Before other rows leave the same files.
+    merging = None if work.stale_features else merge_small_files(work.features, map_parts)
+    if merging is not None:
+        yield merging, Change(work.rejected, last=False), summary
+    stale = [
+        rewrite(table, rows, map_parts)
+        for table, rows in ((work.features, work.stale_features), (work.rejected, work.stale_rejected))
+    ]
     started = perf_counter()
-    try:
-        with show_progress(total, statistics):
-            for chunk in range(n_chunks):
-                batch = new_images.where(pmod(xxhash64(PATH), lit(n_chunks)) == chunk).repartition(n_tasks)
-                outcomes = batch.mapInArrow(worker, from_arrow_schema(OUTCOME_SCHEMA)).persist()
-                rejected_before = statistics.value.rejected
-                try:
-                    # What is written nowhere is computed and kept, by one job.
-                    outcomes.write.format("noop").mode("overwrite").save()
-                    seconds = perf_counter() - started
-                    summary = _summary(statistics.value, compiled_model, parameters, seconds)
-                    # Tasks are short for the progress bar's sake; a file for each would be many small files.
-                    features, rejected = _split(outcomes.coalesce(context.defaultParallelism))
-                    if statistics.value.rejected == rejected_before:
-                        rejected = rejected.limit(0)
-                    yield features, rejected, summary
-                finally:
-                    _unpersist(outcomes)
-    finally:
-        _unpersist(new_images)
+    if not isinstance(model_broadcast, Broadcast):
+        logger.info("Nothing to featurize: every listed image is in the tables already")
+        yield *_changes(work, stale, [], compiled_model, last=True), summary
+        return
+    session = get_session()
+    chunks = list(chunk_sizes(total, session.sparkContext.defaultParallelism, parameters.images_per_task))
+    logger.info("%s new images to featurize, in %d chunks", f"{total:,}", len(chunks))
+    images_done = session.sparkContext.accumulator(0)
+    featurize = _featurizer(session, model_broadcast, image_folder, work.features, parameters, images_done)
+    with show_progress(total, images_done):
+        for number, results in enumerate(_ahead(featurize, _parts(work.new, chunks)), 1):
+            statistics = reduce(
+                FeaturizationStatistics.merge, (result.statistics for result in results), statistics
+            )
+            changes = _changes(work, stale, results, compiled_model, last=number == len(chunks))
+            stale = [([], []), ([], [])]
+            seconds = perf_counter() - started
+            summary = _summary(statistics, compiled_model, parameters, seconds)
+            yield *changes, summary
     _log_end(summary)
 
 
-def _unpersist(table: DataFrame) -> None:
-    # A run that failed while a chunk was saved has stopped Spark before this generator ends.
-    if table.sparkSession.sparkContext._jsc is not None:  # type: ignore[attr-defined]
-        table.unpersist()
-
-
-def _worker(
+def _featurizer(
+    session: SparkSession,
     model_broadcast: Broadcast[CompiledModel],
     image_folder: ImageFolder,
-    fetch_threads: int,
-    statistics: Accumulator[FeaturizationStatistics],
-) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    featurizer = model_broadcast.value.featurizer
-    reduced_decoding = model_broadcast.value.reduced_decoding
+    table: Table,
+    parameters: FeaturizationParameters,
+    images_done: Accumulator[int],
+) -> Callable[[tuple[pa.Table, int]], list[TaskResult]]:
+    """Return the function that featurizes a chunk of images by a number of Spark tasks."""
+    featurizer, reduced_decoding = model_broadcast.value.featurizer, model_broadcast.value.reduced_decoding
+    fetch_threads, folder = parameters.fetch_threads, table.folder
 
-    def featurize(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def outcomes(
+        images: Iterable[pa.RecordBatch], report: Callable[[FeaturizationStatistics], None]
+    ) -> Iterator[pa.RecordBatch]:
         return featurize_batches(
-            batches,
+            images,
             model=lambda: model_broadcast.value,
             featurizer=featurizer,
             read_file=image_folder.read,
             fetch_threads=fetch_threads,
             reduced_decoding=reduced_decoding,
-            report=statistics.add,
+            report=report,
         )
+
+    def task(images: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for result in run_task(images, outcomes, folder):
+            images_done.add(pickle.loads(result.column("statistics")[0].as_py()).images)
+            yield result
+
+    def featurize(chunk: tuple[pa.Table, int]) -> list[TaskResult]:
+        images, n_tasks = chunk
+        paths = session.createDataFrame(images.to_pandas(), from_arrow_schema(TASK_SCHEMA))
+        rows = paths.repartition(n_tasks).mapInArrow(task, from_arrow_schema(RESULT_SCHEMA)).collect()
+        return [TaskResult.of(*row) for row in rows]
 
     return featurize
 
 
-def _split(outcomes: DataFrame) -> tuple[DataFrame, DataFrame]:
-    """Return the rows of `features` and the rows of `rejected`."""
+def _parts(images: pa.Table, chunks: Iterable[tuple[int, int]]) -> Iterator[tuple[pa.Table, int]]:
+    images = images.cast(TASK_SCHEMA)
+    start = 0
+    for n_images, n_tasks in chunks:
+        yield images.slice(start, n_images), n_tasks
+        start += n_images
+
+
+def _ahead(
+    function: Callable[[tuple[pa.Table, int]], list[TaskResult]], chunks: Iterable[tuple[pa.Table, int]]
+) -> Iterator[list[TaskResult]]:
+    """Map in the order of `chunks`, while the next one is under way already."""
+    pending: deque[Future[list[TaskResult]]] = deque()
+    pool = ThreadPoolExecutor(_CHUNKS_IN_FLIGHT, thread_name_prefix="chunk")
+    try:
+        for chunk in chunks:
+            pending.append(pool.submit(function, chunk))
+            if len(pending) > _CHUNKS_IN_FLIGHT:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        # Of a run that fails or is told to end nobody waits for the other chunk: its Spark is stopped.
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _changes(
+    work: Work,
+    stale: list[tuple[list[DataFile], list[str]]],
+    results: list[TaskResult],
+    compiled_model: CompiledModel,
+    last: bool,
+) -> tuple[Change, Change]:
+    """Return the changes of `features` and `rejected` by the results of a chunk and by what is stale."""
+    (features_added, features_removed), (rejected_added, rejected_removed) = stale
+    new_features = [result.file for result in results if result.file is not None]
+    rows = [result.rejected for result in results if result.rejected.num_rows]
+    new_rejected = [work.rejected.folder.write(pa.concat_tables(rows))] if rows else []
+    metadata = {FEATURIZER: compiled_model.featurizer}
     return (
-        outcomes.where(col(REASON).isNull()).drop(REASON),
-        outcomes.where(col(REASON).isNotNull()).drop(FEATURES),
+        Change(
+            work.features, [*features_added, *new_features], features_removed, metadata=metadata, last=last
+        ),
+        Change(
+            work.rejected, [*rejected_added, *new_rejected], rejected_removed, metadata=metadata, last=last
+        ),
     )
 
 

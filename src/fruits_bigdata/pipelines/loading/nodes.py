@@ -1,49 +1,78 @@
 """Nodes of the loading pipeline."""
 
+import hashlib
 import logging
-from collections.abc import Iterator
-from itertools import chain
 
 import pyarrow as pa
 
 from fruits_bigdata.image_folder import ENDINGS, ImageFolder
-from fruits_bigdata.schemas import IMAGES_SCHEMA
+from fruits_bigdata.schemas import IMAGES_SCHEMA, PATH
+from fruits_bigdata.tables.delta import Change, Table
+
+# A file of some 100 MB.
+_ROWS_PER_FILE = 2_000_000
 
 logger = logging.getLogger(__name__)
 
 
-def list_images(image_folder: ImageFolder, limit: int | None) -> pa.RecordBatchReader:
+def list_images(image_folder: ImageFolder, images: Table) -> Change:
     """List every image below the folder, without opening one.
 
     Args:
         image_folder: The images.
-        limit: Take only the first so many, in the order of the listing; None takes all.
+        images: The listing of the run before.
 
     Returns:
-        A reader of record batches of `schemas.IMAGES_SCHEMA`; the listing happens as it is read.
+        The change of `images`: empty, if the folder and what lies in it are the same.
 
     Raises:
-        ValueError: The folder holds no image, or `limit` is not a positive whole number.
+        ValueError: The folder holds no image.
     """
-    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
-        raise ValueError(f"limit={limit}: give the number of images to take, or leave it out to take all")
-    batches = image_folder.list_batches()
-    first = next(batches, None)
-    if first is None:
+    listing = read_listing(image_folder, images)
+    facts = {"images_path": image_folder.url, "digest": _digest(listing)}
+    if facts.items() <= images.metadata.items() and images.rows == listing.num_rows:
+        return Change(images)
+    files = [
+        images.folder.write(listing.slice(start, _ROWS_PER_FILE))
+        for start in range(0, listing.num_rows, _ROWS_PER_FILE)
+    ]
+    return Change(images, files, list(images.files), metadata=facts)
+
+
+def read_listing(image_folder: ImageFolder, images: Table) -> pa.Table:
+    """List every image below the folder: rows of `schemas.IMAGES_SCHEMA`.
+
+    What lies in a folder that cannot be listed just now is taken to be what the listing before found there,
+    so that none of it counts as gone. The arguments and the error are those of `list_images`.
+    """
+    unlisted: list[str] = []
+    batches = list(image_folder.list_batches(unlisted))
+    if unlisted and images.metadata.get("images_path") == image_folder.url:
+        batches += _below(images.read(), unlisted).to_batches()
+    listing = pa.Table.from_batches(batches, IMAGES_SCHEMA)
+    if not listing.num_rows:
         raise ValueError(
             f"The images folder {image_folder.url} holds no image: no file below it ends in "
             f"{', '.join(ENDINGS)}"
         )
-    return pa.RecordBatchReader.from_batches(IMAGES_SCHEMA, _counted(chain([first], batches), limit))
+    logger.info("Listed %s images", f"{listing.num_rows:,}")
+    return listing
 
 
-def _counted(batches: Iterator[pa.RecordBatch], limit: int | None) -> Iterator[pa.RecordBatch]:
-    n = 0
-    for batch in batches:
-        if limit is not None:
-            batch = batch.slice(0, limit - n)
-        n += batch.num_rows
-        yield batch
-        if n == limit:
-            break
-    logger.info("Listed %s images%s", f"{n:,}", f" (limit={limit})" if limit is not None else "")
+def _below(listing: pa.Table, folders: list[str]) -> pa.Table:
+    is_below = [path.startswith(tuple(folders)) for path in listing.column(PATH).to_pylist()]
+    kept = listing.filter(pa.array(is_below, pa.bool_()))
+    logger.warning(
+        "%d folders cannot be listed: their %s images are those of the run before",
+        len(folders),
+        f"{kept.num_rows:,}",
+    )
+    return kept
+
+
+def _digest(listing: pa.Table) -> str:
+    """Return a hash of all rows in their order."""
+    digest = hashlib.sha256()
+    for batch in listing.combine_chunks().to_batches(max_chunksize=100_000):
+        digest.update(batch.serialize())
+    return digest.hexdigest()

@@ -44,12 +44,13 @@ def summary_of_row(row: SummaryRow) -> FeatureSummary:
 
 
 def project_batches(
-    batches: Iterable[pa.RecordBatch], mean: NDArray[np.float64], rotation: NDArray[np.float64]
+    batches: Iterable[pa.RecordBatch], model: str, mean: NDArray[np.float64], rotation: NDArray[np.float64]
 ) -> Iterator[pa.RecordBatch]:
     """Yield a batch of `schemas.PCA_SCHEMA` for each batch with `path`, `label` and `features`.
 
     Args:
         batches: What to project.
+        model: The model's name.
         mean: Shape (d,).
         rotation: Shape (d, k).
     """
@@ -57,7 +58,8 @@ def project_batches(
         scores = ((_matrix(batch) - mean) @ rotation).astype(np.float32)
         n, k = scores.shape
         lists = pa.ListArray.from_arrays(np.arange(0, (n + 1) * k, k, dtype=np.int32), scores.ravel())
-        yield pa.RecordBatch.from_arrays([batch.column(PATH), batch.column(LABEL), lists], schema=PCA_SCHEMA)
+        columns = [batch.column(PATH), batch.column(LABEL), pa.array([model] * n), lists]
+        yield pa.RecordBatch.from_arrays(columns, schema=PCA_SCHEMA)
 
 
 def _matrix(batch: pa.RecordBatch) -> NDArray[np.float32]:

@@ -1,126 +1,94 @@
 """Nodes of the PCA pipeline."""
 
-import json
 import logging
-import pickle
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection
 from dataclasses import replace
 from functools import partial, reduce
-from typing import Any, Literal
+from itertools import chain
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field, field_validator
-from pyspark.sql import DataFrame
-from pyspark.sql.pandas.types import from_arrow_schema
+from numpy.typing import NDArray
 
-from fruits_bigdata.feature_files import FeatureFiles
-from fruits_bigdata.linalg.pca import PcaError, PcaModel, Scale, check_n_components, drift, fit_pca
+from fruits_bigdata.linalg.pca import PcaError, PcaModel, drift, fit_pca
 from fruits_bigdata.linalg.sample import share_for
-from fruits_bigdata.linalg.summary import Coverage, FeatureSummary
-from fruits_bigdata.pipelines.current import count_stored, select_current
-from fruits_bigdata.pipelines.pca.batches import project_batches, summarize, summary_of_row
+from fruits_bigdata.linalg.summary import FeatureSummary
+from fruits_bigdata.parameters import PcaParameters
+from fruits_bigdata.pipelines.pca.batches import SummaryRow, project_batches, summarize, summary_of_row
 from fruits_bigdata.pipelines.pca.spark_ml import with_spark_ml
 from fruits_bigdata.pipelines.rejections import count_rejections, describe_rejections
-from fruits_bigdata.schemas import FEATURES, FEATURIZER, LABEL, N_FEATURES, PATH, PCA_SCHEMA
-from fruits_bigdata.table_source import source_of, with_source
+from fruits_bigdata.schemas import FEATURES, FEATURIZER, LABEL, MODEL, N_FEATURES, PATH
+from fruits_bigdata.spark_session import map_parts
+from fruits_bigdata.tables.data_files import DataFile, DataFolder, share_out
+from fruits_bigdata.tables.delta import Change, DamagedTableError, Table
 
 # Partial summaries of 7 MB and a share of the sample: so many fit the driver's spark.driver.maxResultSize.
 _MAX_PARTIALS = 32
-# Of features; a task leaves one file of scores, a twentieth of what it has read.
-_MAX_FILES_PER_TASK = 16
+_BYTES_PER_PARTIAL = 50_000_000
+# Features of 250 MB; their scores are a file of 10 MB.
+_ROWS_PER_SCORES_FILE = 50_000
+# Scores of so many small files are written anew as few.
+_MAX_SCORES_FILES = 64
 # What is read of the features.
 _COLUMNS = [PATH, LABEL, FEATURES]
 
 logger = logging.getLogger(__name__)
 
 
-class PcaParameters(BaseModel):
-    """Parameters of the PCA.
-
-    Attributes:
-        n_components: A number of components or a share of the variance, as in scikit-learn.
-        solver: "moments", or "spark_ml" for Spark ML's own components, for comparison.
-        scale: "std" divides each feature by its standard deviation.
-        refit: "auto" keeps the axes of the model before while the drift is within `refit_tolerance`, "always"
-            fits anew, "never" keeps them whatever the drift.
-        refit_tolerance: The largest drift (see `linalg.pca.drift`) with which "auto" keeps the axes.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    n_components: int | float
-    solver: Literal["moments", "spark_ml"]
-    scale: Scale
-    refit: Literal["auto", "always", "never"] = "auto"
-    refit_tolerance: float = Field(default=0.01, ge=0, le=1)
-
-    @field_validator("n_components")
-    @classmethod
-    def _is_possible(cls, n_components: int | float) -> int | float:
-        check_n_components(n_components, N_FEATURES)
-        return n_components
-
-    @property
-    def of_the_axes(self) -> str:
-        """The parameters that the axes depend on, as JSON."""
-        return self.model_dump_json(include={"n_components", "solver", "scale"})
-
-
-def summarize_features(features: DataFrame, images: DataFrame, pca_model: PcaModel | None) -> FeatureSummary:
-    """Sum up the current features: count, sum, Gram matrix and a sample, partition by partition.
+def summarize_features(features: Table, pca_model: PcaModel | None) -> FeatureSummary:
+    """Sum up the features: count, sum, Gram matrix and a sample, part by part.
 
     Args:
-        features: The store.
-        images: The listing.
-        pca_model: The model of the run before. If the files that its summary covers are all there, with the
-            same rows in them that do not count, only the rows of other files are added to it.
+        features: The table.
+        pca_model: The model of the run before. If no row of the table has gone since, only the rows that came
+            are added to its summary.
+
+    Raises:
+        DamagedTableError: The files hold another number of rows than the log says.
     """
-    files = FeatureFiles.of(features)
-    stored = count_stored(features, images)
-    coverage = Coverage(frozenset() if files is None else files.names, stored.fingerprint)
     before = None if pca_model is None else pca_model.summary
-    if before is None or not coverage.extends(before.coverage):
-        rows = select_current(features, images) if stored.stale else features
-        share = share_for(stored.total - stored.stale)
-        return replace(_summarize(rows, None if stored.stale else files, share), coverage=coverage)
-    if coverage == before.coverage:
-        logger.info("The moments of the run before cover all %s rows", f"{before.moments.n:,}")
-        return before
-    assert files is not None
-    # The same rows are stale as before, so none in these files.
-    added = _summarize(features, files.named(coverage.files - before.coverage.files), before.sample.share)
-    logger.info("Added %s rows to the moments of %s", f"{added.moments.n:,}", f"{before.moments.n:,}")
-    return replace(before + added, coverage=coverage)
+    since = None if before is None else features.since(before.state)
+    summary = None
+    if before is not None and since is not None and not since[1]:
+        added, _ = since
+        summary = before + _summarize(features, added, before.sample.share)
+        logger.info("Added %s rows to the moments of %s", f"{_rows(added):,}", f"{before.moments.n:,}")
+    if summary is None or summary.moments.n != features.rows:
+        summary = _summarize(features, features.files.values(), share_for(features.rows))
+    if summary.moments.n != features.rows:
+        raise DamagedTableError(
+            f"The files of {features.url} hold {summary.moments.n:,} rows, and its log says "
+            f"{features.rows:,}: start the run again with --params repair=true"
+        )
+    return replace(summary, state=features.state)
 
 
 def fit_pca_model(
     feature_summary: FeatureSummary,
-    features: DataFrame,
-    rejected: DataFrame,
-    images: DataFrame,
+    features: Table,
+    rejected: Table,
     pca_model: PcaModel | None,
     parameters: PcaParameters,
 ) -> tuple[PcaModel, dict[str, Any]]:
-    """Fit the PCA of the current features, or keep the axes of the model before.
+    """Fit the PCA of the features, or keep the axes of the model before.
 
     Args:
-        feature_summary: Of the current features.
-        features: The store.
+        feature_summary: Of the features.
+        features: The table.
         rejected: The rejected images, for the error that names their reasons.
-        images: The listing.
         pca_model: The model of the run before.
         parameters: Of this run.
 
     Returns:
-        The model, with the summary of the current features, and for the report: its `model` name, whether it
-        was `refitted`, the model before, the `drift` of that model's axes and the tolerance.
+        The model, with the summary of the features, and for the report: its `model` name, whether it was
+        `refitted`, the model before, the `drift` of that model's axes and the tolerance.
 
     Raises:
         PcaError: Fewer images than components, or no variance; if images were rejected, it says why. Or the
             axes are never to be refitted and are not those that the parameters ask for.
     """
-    stored = features.select(FEATURIZER).first()
-    featurizer = "" if stored is None else stored[FEATURIZER]
+    featurizer = str(features.metadata.get(FEATURIZER, ""))
     asked = (parameters.of_the_axes, featurizer)
     are_asked_for = pca_model is not None and (pca_model.fitted_with, pca_model.featurizer) == asked
     if pca_model is not None and not are_asked_for and parameters.refit == "never":
@@ -136,9 +104,9 @@ def fit_pca_model(
         if pca_model is not None and moved is not None and _are_kept(moved, parameters):
             model = pca_model
         else:
-            model = _fit(feature_summary, features, images, featurizer, parameters)
+            model = _fit(feature_summary, features, featurizer, parameters)
     except PcaError as error:
-        rejections = count_rejections(select_current(rejected, images))
+        rejections = count_rejections(rejected)
         why = f". Rejected: {describe_rejections(rejections)}" if rejections else ""
         raise PcaError(f"{error}{why}") from error
     model = replace(model, summary=feature_summary)
@@ -153,50 +121,66 @@ def fit_pca_model(
     return model, fit
 
 
-def project_features(
-    features: DataFrame, images: DataFrame, pca_model: PcaModel, pca: DataFrame
-) -> DataFrame:
-    """Project the current features onto the components: rows of `schemas.PCA_SCHEMA`, centred scores.
+def project_features(features: Table, pca_model: PcaModel, pca: Table) -> Change:
+    """Project the features onto the components: rows of `schemas.PCA_SCHEMA`, centred scores.
 
     Args:
-        features: The store.
-        images: The listing.
+        features: The table.
         pca_model: The model.
-        pca: The scores that are published. Those of the same model are kept, and only rows of files that are
-            new to them are projected.
+        pca: The scores of the run before. If they are of the same model and no features have gone since, only
+            the features that came are projected.
     """
-    files = FeatureFiles.of(features)
-    if pca_model.summary is None or files is None:
-        return _project(select_current(features, images), None, pca_model)
-    coverage = pca_model.summary.coverage
-    source = _to_source(pca_model.name, coverage)
-    seen = source_of(pca)
-    if seen == source:
-        return pca
-    model_seen, coverage_seen = _from_source(seen)
-    if model_seen == pca_model.name and coverage.extends(coverage_seen):
-        added = _project(features, files.named(coverage.files - coverage_seen.files), pca_model)
-        return with_source(pca.unionByName(added), source)
-    current = select_current(features, images)
-    # It is the store itself if no row is stale.
-    return with_source(_project(current, files if current is features else None, pca_model), source)
+    facts = {MODEL: pca_model.name, "features_state": features.state}
+    since = None
+    if pca.metadata.get(MODEL) == pca_model.name and len(pca.files) <= _MAX_SCORES_FILES:
+        since = features.since(pca.metadata.get("features_state"))
+    if since is not None and not since[1] and pca.rows + _rows(since[0]) == features.rows:
+        added, _ = since
+        return Change(pca, _project(features, added, pca_model, pca), metadata=facts if added else {})
+    scores = _project(features, features.files.values(), pca_model, pca)
+    return Change(pca, scores, list(pca.files), metadata=facts)
 
 
-def _summarize(rows: DataFrame, files: FeatureFiles | None, share: float) -> FeatureSummary:
-    """Sum up `files` or, if there are none, `rows`."""
-    session = rows.sparkSession
-    n_partials = min(_MAX_PARTIALS, session.sparkContext.defaultParallelism)
-    worker = partial(summarize, share=share)
-    if files is not None:
-        found = files.collect(session, worker, _COLUMNS, n_partials)
-    else:
-        # Java hands binaries on as they are, and takes its time with lists.
-        def pickled(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            yield pa.RecordBatch.from_pydict({"summary": [pickle.dumps(worker(batches))]})
+def _summarize(features: Table, files: Collection[DataFile], share: float) -> FeatureSummary:
+    worker = partial(_summarize_files, folder=features.folder, share=share)
+    n_bytes = sum(file.size for file in files)
+    n_parts = min(_MAX_PARTIALS, 1 + n_bytes // _BYTES_PER_PARTIAL)
+    rows = map_parts(worker, share_out(files, n_parts), n_bytes)
+    return reduce(FeatureSummary.__add__, map(summary_of_row, rows), FeatureSummary.empty(N_FEATURES))
 
-        partials = rows.select(_COLUMNS).coalesce(n_partials).mapInArrow(pickled, "summary binary")
-        found = [pickle.loads(row[0]) for row in partials.collect()]
-    return reduce(FeatureSummary.__add__, map(summary_of_row, found), FeatureSummary.empty(N_FEATURES))
+
+def _summarize_files(files: list[DataFile], folder: DataFolder, share: float) -> SummaryRow:
+    return summarize(chain.from_iterable(folder.batches(file, _COLUMNS) for file in files), share)
+
+
+def _project(features: Table, files: Collection[DataFile], pca_model: PcaModel, pca: Table) -> list[DataFile]:
+    """Project some files, and write the scores into the folder of `pca`."""
+    worker = partial(
+        _project_files,
+        folder=features.folder,
+        scores_folder=pca.folder,
+        model=pca_model.name,
+        mean=pca_model.mean_,
+        rotation=(pca_model.components_ / pca_model.scale_).T,
+    )
+    parts = share_out(files, -(-_rows(files) // _ROWS_PER_SCORES_FILE))
+    return map_parts(worker, parts, sum(file.size for file in files))
+
+
+def _project_files(
+    files: list[DataFile],
+    folder: DataFolder,
+    scores_folder: DataFolder,
+    model: str,
+    mean: NDArray[np.float64],
+    rotation: NDArray[np.float64],
+) -> DataFile:
+    features = chain.from_iterable(folder.batches(file, _COLUMNS) for file in files)
+    return scores_folder.write(pa.Table.from_batches(project_batches(features, model, mean, rotation)))
+
+
+def _rows(files: Collection[DataFile]) -> int:
+    return sum(file.rows for file in files)
 
 
 def _are_kept(moved: float, parameters: PcaParameters) -> bool:
@@ -206,14 +190,13 @@ def _are_kept(moved: float, parameters: PcaParameters) -> bool:
 
 def _fit(
     feature_summary: FeatureSummary,
-    features: DataFrame,
-    images: DataFrame,
+    features: Table,
     featurizer: str,
     parameters: PcaParameters,
 ) -> PcaModel:
     model = fit_pca(feature_summary.moments, parameters.n_components, parameters.scale, featurizer)
     if parameters.solver == "spark_ml":
-        model = with_spark_ml(model, select_current(features, images))
+        model = with_spark_ml(model, features)
     return replace(model, fitted_with=parameters.of_the_axes)
 
 
@@ -231,30 +214,3 @@ def _describe_fit(model: PcaModel, fit: dict[str, Any], parameters: PcaParameter
         f"images: they keep {moved:.2%} less than the best axes would (tolerance "
         f"{parameters.refit_tolerance:.2%})"
     )
-
-
-def _project(rows: DataFrame, files: FeatureFiles | None, pca_model: PcaModel) -> DataFrame:
-    """Project `files` or, if there are none, `rows`."""
-    session = rows.sparkSession
-    rotation = (pca_model.components_ / pca_model.scale_).T
-    model = session.sparkContext.broadcast((pca_model.mean_, rotation))
-
-    def project(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        return project_batches(batches, *model.value)
-
-    if files is None:
-        return rows.select(_COLUMNS).mapInArrow(project, from_arrow_schema(PCA_SCHEMA))
-    n_tasks = max(session.sparkContext.defaultParallelism, len(files.urls) // _MAX_FILES_PER_TASK)
-    return files.map_in_arrow(session, project, _COLUMNS, PCA_SCHEMA, n_tasks)
-
-
-def _to_source(model: str, coverage: Coverage) -> str:
-    made_from = {"model": model, "files": sorted(coverage.files), "left_out": coverage.left_out}
-    return json.dumps(made_from)
-
-
-def _from_source(source: str | None) -> tuple[str | None, Coverage]:
-    if source is None:
-        return None, Coverage()
-    made_from = json.loads(source)
-    return made_from["model"], Coverage(frozenset(made_from["files"]), made_from["left_out"])

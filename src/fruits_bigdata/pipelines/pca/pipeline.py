@@ -11,22 +11,22 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 summarize_features,
-                ["features", "images", "pca_model_seen"],
+                ["features", "pca_model_before"],
                 "feature_summary",
                 name="summarize_features",
             ),
             Node(
                 fit_pca_model,
-                ["feature_summary", "features", "rejected", "images", "pca_model_seen", "params:pca"],
+                ["feature_summary", "features", "rejected", "pca_model_before", "params:pca"],
                 ["pca_model", "pca_fit"],
                 name="fit_pca_model",
             ),
             Node(
                 project_features,
-                ["features", "images", "pca_model", "pca_seen"],
+                ["features", "pca_model", "pca_before"],
                 "pca",
                 name="project_features",
             ),
         ],
-        tags=["pca", "spark"],
+        tags="pca",
     )

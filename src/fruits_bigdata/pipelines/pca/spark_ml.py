@@ -1,32 +1,52 @@
-"""Spark ML's PCA: its own solver, for comparison, and this project's model for Spark ML's pipelines."""
+"""Spark ML's own PCA, for comparison."""
 
-import uuid
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from pyspark.ml import PipelineModel, feature
-from pyspark.ml.common import _py2java
-from pyspark.ml.functions import array_to_vector
-from pyspark.ml.linalg import DenseMatrix, Vectors
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.functions import col
+import pyarrow as pa
+from pyspark.sql import DataFrame
 
-from fruits_bigdata.linalg.pca import PcaModel, fix_signs
+from fruits_bigdata.linalg.pca import PcaError, PcaModel, fix_signs
 from fruits_bigdata.schemas import FEATURES, PCA
+from fruits_bigdata.spark_session import get_session
+from fruits_bigdata.tables.data_files import share_out
+from fruits_bigdata.tables.delta import Table
+
+# Both solve the same eigenproblem in float64; right ones differ by 1e-13 (benchmarks/pca).
+_TOLERANCE = 1e-6
 
 
-def with_spark_ml(model: PcaModel, features: DataFrame) -> PcaModel:
-    """Return `model` with the components and ratios of `pyspark.ml.feature.PCA` on the same features."""
-    vectors = features.select(array_to_vector(col(FEATURES)).alias("vector"))
+def with_spark_ml(model: PcaModel, features: Table) -> PcaModel:
+    """Return `model` with the components and ratios of `pyspark.ml.feature.PCA` on the same features.
+
+    Raises:
+        PcaError: Spark ML's ratios are not those of the features: the LAPACK that it brings (netlib, in Java)
+            can fail on a singular covariance, which one of fewer images than features is.
+    """
+    # Imported here, so that only who asks for it waits for it.
+    from pyspark.ml import feature
+    from pyspark.ml.functions import array_to_vector
+    from pyspark.ml.linalg import Vectors
+    from pyspark.sql.functions import col
+
+    vectors = _read(features).select(array_to_vector(col(FEATURES)).alias("vector"))
     if not np.all(model.scale_ == 1.0):
         # By the model's own deviations: a StandardScaler would fit them again, in another pass.
         scaler = feature.ElementwiseProduct(
             scalingVec=Vectors.dense(1 / model.scale_), inputCol="vector", outputCol="scaled"
         )
-        vectors = scaler.transform(vectors).select(col("scaled").alias("vector"))
+        vectors = scaler.transform(vectors).selectExpr("scaled as vector")
     fitted: Any = feature.PCA(k=model.n_components_, inputCol="vector", outputCol=PCA).fit(vectors)
     ratios = fitted.explainedVariance.toArray()
+    if np.abs(ratios - model.explained_variance_ratio_).max() > _TOLERANCE:
+        raise PcaError(
+            f"Spark ML's {model.n_components_} components explain {ratios.sum():.2%} of the variance, and "
+            f"{model.explained_variance_ratio_.sum():.2%} is right: its solver fails on singular "
+            f"covariances, as of {model.n_samples_:,} images with {model.n_features_in_:,} features. Give "
+            f"pca.solver=moments"
+        )
     total = model.explained_variance_[0] / model.explained_variance_ratio_[0]
     return replace(
         model,
@@ -36,46 +56,15 @@ def with_spark_ml(model: PcaModel, features: DataFrame) -> PcaModel:
     )
 
 
-def to_spark_ml(
-    model: PcaModel, session: SparkSession, input_col: str = FEATURES, output_col: str = PCA
-) -> PipelineModel:
-    """Return `model` as a fitted pipeline of Spark ML, whose scores are those of `model.transform`.
+def _read(features: Table) -> DataFrame:
+    """Return the features as a DataFrame that the workers read: Spark needs no way to the storage."""
+    session, folder = get_session(), features.folder
+    parts = share_out(features.files.values(), 4 * session.sparkContext.defaultParallelism)
 
-    Spark ML's `PCAModel` alone multiplies and does not centre: its scores are the model's plus the constant
-    `mean @ components.T`. So a `StandardScalerModel` that takes off the mean, and divides by the scale, goes
-    before it. The second stage is a plain `pyspark.ml.feature.PCAModel`.
+    def read(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for number in batch.column(0).to_pylist():
+                for file in parts[number]:
+                    yield from folder.batches(file, [FEATURES])
 
-    Args:
-        model: A model.
-        session: The session that the pipeline is for.
-        input_col: A column of vectors: `pyspark.ml.functions.array_to_vector` makes them of arrays.
-        output_col: The scores, a column of vectors.
-    """
-    context = session.sparkContext
-    java: Any = context._jvm
-    centred = f"{input_col}_centred"
-
-    def to_java(value: object) -> Any:
-        return _py2java(context, value)
-
-    # The constructors are private to Spark ML's own Scala, and public to Java.
-    scaler = feature.StandardScalerModel(
-        java.org.apache.spark.ml.feature.StandardScalerModel(
-            f"StandardScaler_{uuid.uuid4().hex[:12]}",
-            to_java(Vectors.dense(model.scale_)),
-            to_java(Vectors.dense(model.mean_)),
-        )
-    )
-    scaler._set(inputCol=input_col, outputCol=centred, withMean=True, withStd=True)
-    components = DenseMatrix(model.n_features_in_, model.n_components_, model.components_.ravel().tolist())
-    pca = feature.PCAModel(
-        java.org.apache.spark.ml.feature.PCAModel(
-            f"PCA_{uuid.uuid4().hex[:12]}",
-            to_java(components),
-            to_java(Vectors.dense(model.explained_variance_ratio_)),
-        )
-    )
-    pca._set(inputCol=centred, outputCol=output_col, k=model.n_components_)
-    for stage in (scaler, pca):
-        stage._transfer_params_to_java()
-    return PipelineModel([scaler, pca])
+    return session.range(0, len(parts), 1, len(parts)).mapInArrow(read, f"{FEATURES} array<float>")

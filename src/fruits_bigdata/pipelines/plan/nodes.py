@@ -2,38 +2,36 @@
 
 import logging
 
-from pyspark.sql import DataFrame, SparkSession
-
 from fruits_bigdata.image_folder import ImageFolder
-from fruits_bigdata.pipelines.comparison import compare_with_stores, describe_comparison
-from fruits_bigdata.pipelines.loading.nodes import list_images
+from fruits_bigdata.pipelines.featurization.nodes import find_work
+from fruits_bigdata.pipelines.loading.nodes import read_listing
+from fruits_bigdata.tables.delta import Table
 
 logger = logging.getLogger(__name__)
 
 
 def plan_run(
     image_folder: ImageFolder,
-    features: DataFrame,
-    rejected: DataFrame,
+    images: Table,
+    features: Table,
+    rejected: Table,
     limit: int | None,
     retry_rejected: bool,
+    max_removed_share: float,
 ) -> dict[str, int]:
-    """Compare the images that there are now with the stores, and say what a run would do.
+    """List the images that there are now, compare them with what is stored, and say what a run would do.
 
     Returns:
-        The counts of `compare_with_stores`, and `to_featurize`.
+        The counts of `compare_images`, and `to_featurize`.
     """
-    listing = list_images(image_folder, limit).read_pandas()
-    images = SparkSession.builder.getOrCreate().createDataFrame(listing)
-    comparison = compare_with_stores(images, features, rejected)
-    again = comparison["rejected_before"] if retry_rejected else 0
-    to_featurize = comparison["new"] + comparison["changed"] + again
-    logger.info("%s", describe_comparison(comparison))
-    logger.info(
-        "A run would featurize %s images, %s of them rejected before; %s of %s stored rows would be stale",
-        f"{to_featurize:,}",
-        f"{again:,}",
-        f"{comparison['stale_rows']:,}",
-        f"{comparison['stored_rows']:,}",
+    listing = read_listing(image_folder, images)
+    work, counts = find_work(
+        listing, features, rejected, image_folder, limit, retry_rejected, max_removed_share
     )
-    return {**comparison, "to_featurize": to_featurize}
+    to_remove = sum(
+        len(rows) for stale in (work.stale_features, work.stale_rejected) for rows in stale.values()
+    )
+    logger.info(
+        "A run would featurize %s images and remove %s rows", f"{work.new.num_rows:,}", f"{to_remove:,}"
+    )
+    return {**counts, "to_featurize": work.new.num_rows}

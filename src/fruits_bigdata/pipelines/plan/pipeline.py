@@ -1,4 +1,4 @@
-"""The plan pipeline."""
+"""The plan pipeline: what a run would do."""
 
 from kedro.pipeline import Node, Pipeline
 
@@ -6,6 +6,14 @@ from fruits_bigdata.pipelines.plan.nodes import plan_run
 
 
 def create_pipeline() -> Pipeline:
-    """image_folder, features, rejected -> plan_run -> plan; nothing is written"""
-    inputs = ["image_folder", "features_seen", "rejected_found", "params:limit", "params:retry_rejected"]
-    return Pipeline([Node(plan_run, inputs, "plan", name="plan_run", tags="spark")], tags="plan")
+    """image_folder, images_before, features_before, rejected_before -> plan_run -> plan"""
+    inputs = [
+        "image_folder",
+        "images_before",
+        "features_before",
+        "rejected_before",
+        "params:limit",
+        "params:retry_rejected",
+        "params:max_removed_share",
+    ]
+    return Pipeline([Node(plan_run, inputs, "plan", name="plan_run")], tags="plan")

@@ -7,27 +7,27 @@ from itertools import chain
 from typing import Any
 
 import pandas as pd
+import pyarrow.compute as pc
 from pydantic import BaseModel
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as f
 
 from fruits_bigdata.cloud.run_cost import cost_of_run
 from fruits_bigdata.image_folder import ImageFolder
 from fruits_bigdata.linalg.pca import PcaModel
 from fruits_bigdata.linalg.quality import measure_quality
-from fruits_bigdata.pipelines.current import select_current
 from fruits_bigdata.pipelines.rejections import count_rejections, describe_rejections
 from fruits_bigdata.pipelines.reporting.explorer.page import build_page
 from fruits_bigdata.pipelines.reporting.plots.rejections import plot_rejections
 from fruits_bigdata.pipelines.reporting.samples import Pictures, read_pictures
 from fruits_bigdata.run_statistics import RunStatistics
 from fruits_bigdata.schemas import LABEL, PATH
+from fruits_bigdata.tables.delta import Table
 
 _PACKAGES = (
     "fruits_bigdata",
     "kedro",
     "kedro-datasets",
     "pyspark",
+    "deltalake",
     "ai-edge-litert",
     "numpy",
     "scipy",
@@ -52,10 +52,10 @@ def measure_pca_quality(pca_model: PcaModel) -> dict[str, Any]:
     }
 
 
-def report_rejections(rejected: DataFrame, images: DataFrame) -> tuple[list[dict[str, Any]], Any, str]:
-    """Count why current images are rejected, and draw it: before the PCA, which fails if all of them are."""
-    rejections = count_rejections(select_current(rejected, images))
-    return rejections, *plot_rejections(rejections, images.count())
+def report_rejections(rejected: Table, images: Table) -> tuple[list[dict[str, Any]], Any, str]:
+    """Count why images are rejected, and draw it: before the PCA, which fails if all of them are."""
+    rejections = count_rejections(rejected)
+    return rejections, *plot_rejections(rejections, images.rows)
 
 
 def read_report_pictures(
@@ -90,8 +90,8 @@ def build_explorer(
 
 
 def build_metrics(
-    images: DataFrame,
-    features: DataFrame,
+    images: Table,
+    features: Table,
     rejections: Sequence[Mapping[str, Any]],
     pca_fit: Mapping[str, Any],
     pca_quality: Mapping[str, Any],
@@ -109,15 +109,13 @@ def build_metrics(
 
     Counts, reasons, times, speed, cost, what the PCA keeps of images and of classes, what the pictures say.
     """
-    listed = images.agg(f.count("*").alias("images"), f.countDistinct(LABEL).alias("classes")).first()
-    assert listed is not None
     run = run_statistics.as_dict()
     return {
         "counts": {
-            "listed": listed["images"],
-            "features": select_current(features, images).count(),
+            "listed": images.rows,
+            "features": features.rows,
             "rejected": sum(kind["images"] for kind in rejections),
-            "classes": listed["classes"],
+            "classes": pc.count_distinct(images.read([LABEL]).column(LABEL)).as_py(),
             "published": dict(export_check),
         },
         "rejected_by_reason": {kind["kind"]: kind["images"] for kind in rejections},
@@ -136,7 +134,6 @@ def build_metrics(
         "findings": list(findings),
         "versions": {
             "python": platform.python_version(),
-            "spark": images.sparkSession.version,
             **{package: _version(package) for package in _PACKAGES},
         },
     }

@@ -33,7 +33,7 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             _figures(),
-            Node(sample_points, "pca", "points", name="sample_points", tags="spark"),
+            Node(sample_points, "pca", "points", name="sample_points"),
             Node(
                 read_report_pictures,
                 ["image_folder", "points", "neighbour_examples"],
@@ -73,7 +73,6 @@ def create_pipeline() -> Pipeline:
                 ],
                 "metrics",
                 name="build_metrics",
-                tags="spark",
             ),
             Node(plot_stages, "metrics", ["stages_plot", "stages_finding"], name="plot_stages"),
             Node(
@@ -117,7 +116,6 @@ def _plots() -> Pipeline:
                 ["rejected", "images"],
                 ["rejections", "rejections_plot", "rejections_finding"],
                 name="report_rejections",
-                tags="spark",
             ),
             Node(
                 plot_throughput,

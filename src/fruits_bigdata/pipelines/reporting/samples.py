@@ -7,18 +7,19 @@ from time import perf_counter
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as f
 
+from fruits_bigdata.linalg.sample import path_hash
 from fruits_bigdata.schemas import LABEL, PATH, PCA
 from fruits_bigdata.storage import StorageError
+from fruits_bigdata.tables.delta import Table
 from fruits_bigdata.vision.container import UnusableImageError
 from fruits_bigdata.vision.pixels import decode
 
 MAX_POINTS = 50_000
 _COORDINATES = ("pc1", "pc2", "pc3")
-_HASHES = 2**40
 # Most of a reading is waiting, as for S3.
 _THREADS = 16
 # Of a reading that was under way when the time was over.
@@ -29,7 +30,7 @@ Pictures = dict[str, NDArray[np.uint8]]
 logger = logging.getLogger(__name__)
 
 
-def sample_points(pca: DataFrame, n: int = MAX_POINTS) -> pd.DataFrame:
+def sample_points(pca: Table, n: int = MAX_POINTS) -> pd.DataFrame:
     """Return the first three scores of the n images whose paths have the smallest hashes, in their order.
 
     Args:
@@ -39,14 +40,15 @@ def sample_points(pca: DataFrame, n: int = MAX_POINTS) -> pd.DataFrame:
     Returns:
         `path`, `label`, `pc1`, `pc2`, `pc3`; 0 for components that there are not.
     """
-    total = pca.count()
-    scores = [f.coalesce(f.col(PCA)[i], f.lit(0.0)).alias(name) for i, name in enumerate(_COORDINATES)]
-    rows = pca.select(PATH, LABEL, *scores, f.pmod(f.xxhash64(PATH), f.lit(_HASHES)).alias("hash"))
-    if total > n:
-        # A tenth more than are needed, twenty standard deviations of 50,000.
-        rows = rows.where(f.col("hash") < int(min(1.0, (1.1 * n + 100) / total) * _HASHES))
-    found: pd.DataFrame = rows.toPandas().sort_values(["hash", PATH], ignore_index=True)
-    return found.drop(columns="hash").head(n)
+    rows = pca.read([PATH, LABEL, PCA])
+    hashes = [path_hash(path) for path in rows.column(PATH).to_pylist()]
+    chosen = rows.take(pa.array(np.argsort(hashes, kind="stable")[:n]))
+    points: pd.DataFrame = chosen.select([PATH, LABEL]).to_pandas()
+    for i, name in enumerate(_COORDINATES):
+        scores = chosen.column(PCA)
+        has_it = bool(len(scores)) and i < len(scores[0])
+        points[name] = pc.list_element(scores, i).to_numpy() if has_it else np.float32(0)
+    return points
 
 
 def read_pictures(

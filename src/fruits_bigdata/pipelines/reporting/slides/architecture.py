@@ -47,10 +47,10 @@ def add_architecture(deck: Deck, run: Run) -> None:
         """Le navigateur ouvre JupyterHub sur le maître, par un tunnel de Systems Manager : aucun port
         n'est ouvert. Le notebook tourne dans le pilote Spark du maître. Le pilote compile les poids une
         fois et les diffuse aux deux travailleurs, un exécuteur de quatre cœurs sur chacun. Les
-        travailleurs lisent les images dans S3, sans passer par le pilote, et y écrivent leurs résultats.
-        Tout est dans une région de l'Union européenne. Une stratégie d'inactivité et une heure de fin
-        arrêtent le cluster. Cette architecture est décrite par les modèles CloudFormation ; elle n'a pas
-        été déployée par ses auteurs.""",
+        travailleurs lisent les images dans S3, sans passer par le pilote, et y écrivent les fichiers des
+        tables ; le pilote les valide. Tout est dans une région de l'Union européenne. Une stratégie
+        d'inactivité et une heure de fin arrêtent le cluster. Cette architecture est décrite par les
+        modèles CloudFormation ; elle n'a pas été déployée par ses auteurs.""",
     )
     deck.frame(f"Région de l'Union européenne : {run.region}", Box(3.35, TOP, 9.35, 5.2))
     deck.box(["Équipe", "navigateur,", "tunnel SSM"], Box(MARGIN, 2.7, 1.9, 1.3), 16)
@@ -87,9 +87,9 @@ def add_gdpr(deck: Deck, run: Run) -> None:
         personnelles. Le garde-fou demande à S3 où se trouve chaque compartiment et à la machine où elle
         est, avant de lire un octet ; hors des régions permises, l'exécution est refusée. Londres et
         Zurich ne sont pas dans l'Union. Seuls les pixels sont utilisés ; l'EXIF ne sert qu'à redresser
-        l'image. Une image supprimée du dossier disparaît des tables publiées à l'exécution suivante, et
-        du magasin à la compaction. Ce n'est pas un avis juridique : le registre et l'analyse d'impact
-        restent au responsable du traitement.""",
+        l'image. Une image supprimée du dossier disparaît de toutes les tables à l'exécution suivante, et
+        les fichiers qui la contenaient sont effacés aussitôt. Ce n'est pas un avis juridique : le
+        registre et l'analyse d'impact restent au responsable du traitement.""",
     )
     rows = [
         ("Exigence", "Mesure", "Où"),

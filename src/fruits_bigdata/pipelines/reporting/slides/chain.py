@@ -22,11 +22,13 @@ def add_steps(deck: Deck, run: Run) -> None:
         f"La chaîne Spark pas à pas : {count(counts['listed'], 'image')}, puis {number(pca['n_features'])} "
         f"descripteurs, puis {k}",
         f"""Cinq pipelines Kedro, lancés par une seule commande, kedro run. Loading liste les images sans les
-        ouvrir. Featurization compare la liste au magasin, ne garde que les images nouvelles, les lit, les
-        décode et les fait passer dans MobileNetV2 chez les travailleurs. Pca additionne des moments et
-        projette. Export écrit le CSV et vérifie que descripteurs, scores et CSV portent les mêmes images.
-        Reporting fait les figures, la page à explorer et ce support. Dans l'environnement emr, chaque table
-        est écrite directement dans S3 par les exécuteurs : rien ne passe par le disque du maître. Cette
+        ouvrir. Featurization compare la liste à la table features, ne garde que les images nouvelles, les
+        lit, les décode et les fait passer dans MobileNetV2 chez les travailleurs. Pca additionne des
+        moments et projette. Export écrit le CSV et vérifie que descripteurs, scores et CSV portent les
+        mêmes images. Reporting fait les figures, la page à explorer et ce support. Les tables sont des
+        tables Delta : des fichiers Parquet, et un journal qui dit lesquels comptent. Les travailleurs
+        écrivent les fichiers, directement dans S3 avec l'environnement emr ; le pilote les valide lot par
+        lot, et un lecteur voit une version entière, ancienne ou nouvelle. Cette
         exécution a publié {number(counts["published"]["pca_csv"])} lignes de CSV.""",
     )
     steps = [
@@ -49,11 +51,11 @@ def add_steps(deck: Deck, run: Run) -> None:
             "features",
             "Results/",
             f"{number(pca['n_features'])} réels par image",
-            "Parquet",
+            "Delta",
             number(counts["features"]),
         ),
-        ("rejected", "Results_Rejected/", "la raison de chaque rejet", "Parquet", number(counts["rejected"])),
-        ("pca", "Results_PCA/", count(k, "composante"), "Parquet", number(counts["published"]["pca"])),
+        ("rejected", "Results_Rejected/", "la raison de chaque rejet", "Delta", number(counts["rejected"])),
+        ("pca", "Results_PCA/", count(k, "composante"), "Delta", number(counts["published"]["pca"])),
         ("pca_csv", "Results_CSV/", f"{k + 2} colonnes", "CSV", number(counts["published"]["pca_csv"])),
     ]
     end = deck.table(rows, Box(MARGIN, 3.15, INSIDE, 3.1), (2.4, 2.9, 3.4, 1.7, 1.733), 16)

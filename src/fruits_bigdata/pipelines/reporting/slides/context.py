@@ -72,7 +72,7 @@ def add_data(deck: Deck, run: Run) -> None:
     deck.bullets(
         [
             "Mission : compléter et améliorer la chaîne de l'alternant, prête à un volume croissant",
-            "Sortie : une matrice de composantes principales, en Parquet et en CSV",
+            "Sortie : une matrice de composantes principales, en tables Delta et en CSV",
             f"Données : {count(counts['listed'], 'image')}, {count(counts['classes'], 'classe')}{read}",
             f"Utilisables : {number(usable)}, soit {percent(usable / counts['listed'])}",
             f"Rejets : {number(counts['rejected'])}, raisons : {reasons}" if rejected else "Rejets : aucun",

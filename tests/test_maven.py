@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from fruits_bigdata.cloud.maven import retrieve
+from benchmarks.maven import retrieve
 
 # 10 kB, and what it needs.
 MODULE = "io.opentracing:opentracing-noop:0.33.0"
