@@ -21,7 +21,9 @@ from benchmarks.local_aws import CREDENTIALS, LocalAws, serve
 _FOLDERS = {
     "02_intermediate/images": "Results_Images",
     "04_feature/features": "Results",
+    "04_feature/rejected": "Results_Rejected",
     "06_models/pca_model.npz": "Results_Model/pca_model.npz",
+    "06_models/pca_models": "Results_Model/pca_models",
     "07_model_output/pca": "Results_PCA",
     "07_model_output/pca_csv": "Results_CSV",
     "08_reporting": "Results_Report",

@@ -17,6 +17,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
@@ -48,6 +49,7 @@ class FaultyProxy:
         hang_seconds: How long an answer waits that hangs; all end with the proxy.
         without: Names of headers, in lower case, that are left out of the answers.
         only: Tells by method and raw path whether a request may fail; all may by default.
+        one_by_one: Tells which requests the server behind gets only one of at a time.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class FaultyProxy:
         hang_seconds: float = 1.0,
         without: Sequence[str] = (),
         only: Callable[[str, str], bool] = lambda method, path: True,
+        one_by_one: Callable[[str, str], bool] = lambda method, path: False,
     ) -> None:
         self.share = share
         self.faults = tuple(faults)
@@ -68,6 +71,8 @@ class FaultyProxy:
         self.hang_seconds = hang_seconds
         self.without = tuple(without)
         self.only = only
+        self.one_by_one = one_by_one
+        self.turn = threading.Lock()
         self.ended = threading.Event()
         split = urlsplit(endpoint)
         self.server_address = (split.hostname or "127.0.0.1", split.port or 80)
@@ -108,6 +113,11 @@ class FaultyProxy:
             return fault
 
 
+def is_commit(method: str, path: str) -> bool:
+    """Tell whether a request writes a version of a table: AWS takes one of two at once, and moto both."""
+    return method == "PUT" and "/_delta_log/" in path
+
+
 def _folder(path: str) -> str:
     """Return the first folder of the key in a request whose path begins with the bucket."""
     key = path.partition("?")[0].strip("/").partition("/")[2]
@@ -142,9 +152,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._reset()
             return
         connection = HTTPConnection(*self.proxy.server_address, timeout=60)
+        waits = self.proxy.one_by_one(self.command, self.path)
         try:
-            self._pass_on(connection, body)
-            answer = connection.getresponse()
+            with self.proxy.turn if waits else nullcontext():
+                self._pass_on(connection, body)
+                answer = connection.getresponse()
             if fault == "lost":
                 answer.read()
                 self._reset()

@@ -1,10 +1,10 @@
-"""What a day costs: a run over everything, one that finds a few new images, one that finds nothing.
+"""What a day costs: a run over everything, with a few new images, without a few, and with nothing new.
 
     python -m benchmarks.growth --images fruits360 --weights weights.h5
 
 Every run is a whole `kedro run` in a process of its own. Then the collection is built again in ten steps, and
-its features, its moments and, fitted anew (`pca.refit=always`), its PCA are compared with those of one run
-over everything.
+in runs with a `limit`, and each time its features, its moments and, fitted anew (`pca.refit=always`), its PCA
+are compared with those of one run over everything.
 """
 
 import json
@@ -18,13 +18,13 @@ from typing import Any
 
 import click
 import numpy as np
-import pandas as pd
 
-from benchmarks.runs import FEATURES, kedro_run, sample_images, write_results
+from benchmarks.runs import FEATURES, MODEL, TABLES, kedro_run, read_table, sample_images, write_results
 from fruits_bigdata.linalg.pca import PcaModel
 
-_ALL = "__default__"
 _STEPS = 10
+_LIMITED_RUNS = 3
+_REMOVED_SHARE = 0.01
 
 
 def show(paths: list[Path], source: Path, folder: Path) -> None:
@@ -35,28 +35,36 @@ def show(paths: list[Path], source: Path, folder: Path) -> None:
         os.link(path, link)
 
 
+def files(output: Path) -> dict[str, int]:
+    """Return the size of every data file of the tables, by its place."""
+    every = (path for folder, _ in TABLES.values() for path in (output / folder).glob("*.parquet"))
+    return {str(path): path.stat().st_size for path in every}
+
+
 def timed_run(params: dict[str, object], output: Path) -> dict[str, Any]:
     """Run everything and return the seconds of the process, of its stages and of the featurization itself."""
+    before = files(output)
     began = time.perf_counter()
-    kedro_run({**params, "output_path": output}, _ALL)
+    kedro_run({**params, "output_path": output}, "__default__")
     seconds = time.perf_counter() - began
     metrics = json.loads((output / "08_reporting/metrics.json").read_text())
+    written = sum(size for name, size in files(output).items() if name not in before)
     return {
         "seconds": seconds,
         "stages": metrics["run"]["seconds_by_stage"],
         "featurizing": metrics["featurization"]["seconds"],
         "images": metrics["featurization"]["images"],
-        "found": metrics["found"],
+        "written_mb": round(written / 1e6, 2),
     }
 
 
 def differences(one: Path, other: Path) -> dict[str, float]:
     """Return the largest differences between two outputs: features, components, ratios, mean, Gram matrix."""
-    tables = [pd.read_parquet(output / FEATURES).sort_values("path") for output in (one, other)]
+    tables = [read_table(output / FEATURES, ["path", "features"]) for output in (one, other)]
     if list(tables[0]["path"]) != list(tables[1]["path"]):
         raise click.ClickException("The two outputs do not hold the same images")
     features = [np.stack(table["features"]) for table in tables]
-    models = [PcaModel.load(output / "06_models/pca_model.npz") for output in (one, other)]
+    models = [PcaModel.load(output / MODEL) for output in (one, other)]
     pairs = {
         "features": features,
         "components": [model.components_ for model in models],
@@ -67,6 +75,25 @@ def differences(one: Path, other: Path) -> dict[str, float]:
         ],
     }
     return {name: float(np.abs(left - right).max()) for name, (left, right) in pairs.items()}
+
+
+def days(
+    params: dict[str, object], source: Path, shown: Path, paths: list[Path], added: int, place: Path
+) -> dict[str, dict[str, Any]]:
+    """Run a round: everything, what is new since the day before, nothing new, and what is gone."""
+    grown = place / "grown"
+    shutil.copytree(place.parent / "before", grown)
+    gone = paths[: max(1, int(_REMOVED_SHARE * len(paths)))]
+    runs = {
+        "everything": timed_run(params, place / "everything"),
+        f"{added:,} new": timed_run(params, grown),
+        "nothing new": timed_run(params, grown),
+    }
+    for path in gone:
+        (shown / path.relative_to(source)).unlink()
+    runs[f"{len(gone):,} gone"] = timed_run(params, grown)
+    show(gone, source, shown)
+    return runs
 
 
 @click.command(help=__doc__)
@@ -93,45 +120,48 @@ def main(
     }
     show(paths[:-added], source, shown)
     # Compiles the model, if need be, before anything is timed.
-    runs: dict[str, list[dict[str, Any]]] = {"everything": [], "some new": [], "nothing new": []}
     before = timed_run(params, folder / "before")
     click.echo(f"The day before: {before['images']:,} images in {before['seconds']:.1f} s")
     show(paths[-added:], source, shown)
+    rounds = []
     for i in range(repeats):
-        place = folder / f"grown {i}"
-        shutil.copytree(folder / "before", place)
-        runs["everything"].append(timed_run(params, folder / f"everything {i}"))
-        runs["some new"].append(timed_run(params, place))
-        runs["nothing new"].append(timed_run(params, place))
-        for name, measured in runs.items():
-            click.echo(f"{name}: {measured[-1]}")
+        rounds.append(days(params, source, shown, paths, added, folder / f"round-{i}"))
+        click.echo(json.dumps(rounds[-1]))
+    everything, anew = folder / "round-0/everything", {**params, "pca.refit": "always"}
+    for i in range(_LIMITED_RUNS):
+        limit = -(-len(paths) // _LIMITED_RUNS)
+        limited = timed_run({**anew, "limit": limit}, folder / "limited")
+        click.echo(f"limit={limit}, run {i}: {limited['images']:,} images in {limited['seconds']:.1f} s")
     shutil.rmtree(shown)
     for step in np.array_split(np.arange(len(paths)), _STEPS):
         show([paths[i] for i in step], source, shown)
-        stepped = timed_run({**params, "pca.refit": "always"}, folder / "stepped")
-        click.echo(f"{stepped['found']['listed']:,} images: {stepped['seconds']:.1f} s")
-    compared = differences(folder / "everything 0", folder / "stepped")
-    click.echo(
-        "\n".join(["", table(runs), "", f"{_STEPS} steps against one run, largest differences: {compared}"])
-    )
-    write_results(output, {"runs": runs, "differences": compared})
+        stepped = timed_run(anew, folder / "stepped")
+        click.echo(f"{stepped['images']:,} more images: {stepped['seconds']:.1f} s")
+    compared = {name: differences(everything, folder / name) for name in ("limited", "stepped")}
+    click.echo("\n".join(["", table(rounds), "", "Largest differences from one run over everything:"]))
+    click.echo("\n".join(f"{name}: {found}" for name, found in compared.items()))
+    write_results(output, {"rounds": rounds, "differences": compared})
+    different = [name for name, found in compared.items() if found["features"]]
+    if different:
+        raise click.ClickException(f"The features of {different} are not those of one run over everything")
     shutil.rmtree(folder)
 
 
-def table(runs: dict[str, list[dict[str, Any]]]) -> str:
+def table(rounds: list[dict[str, dict[str, Any]]]) -> str:
     """Return the medians as a table."""
     lines = [
-        "| run | images to do | featurizing, s | share | stage featurization, s | whole run, s |",
-        "| --- " * 6 + "|",
+        "| run | images to do | featurizing, s | share | stage featurization, s | run, s | written, MB |",
+        "| --- " * 7 + "|",
     ]
-    full = median(run["featurizing"] for run in runs["everything"])
-    for name, measured in runs.items():
+    full = median(runs["everything"]["featurizing"] for runs in rounds)
+    for name in rounds[0]:
+        measured = [runs[name] for runs in rounds]
         featurizing = median(run["featurizing"] for run in measured)
         stage = median(run["stages"]["featurization"] for run in measured)
         whole = median(run["seconds"] for run in measured)
         lines.append(
             f"| {name} | {measured[0]['images']:,} | {featurizing:.2f} | {featurizing / full:.1%} "
-            f"| {stage:.1f} | {whole:.1f} |"
+            f"| {stage:.1f} | {whole:.1f} | {measured[0]['written_mb']:.1f} |"
         )
     return "\n".join(lines)
 

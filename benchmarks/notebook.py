@@ -1,8 +1,9 @@
 """Run the notebook from its first cell to its last, and keep its outputs in the file.
 
-    python -m benchmarks.notebook --images TEST --weights WEIGHTS --per-class 10
+    python -m benchmarks.notebook --images TEST --weights WEIGHTS --per-class 40
 
-On some images of each class, copied to a folder whose name says nothing of the machine, so that the outputs
+On some images of each class, by default more in all than there are features, so that Spark ML's PCA can be
+compared with; copied to a folder whose name says nothing of the machine, so that the outputs
 that the repository keeps do not either.
 """
 
@@ -58,7 +59,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--weights", type=Path, required=True)
-    parser.add_argument("--per-class", type=int, default=10)
+    parser.add_argument("--per-class", type=int, default=40)
     given = parser.parse_args()
     if _NEUTRAL.exists():
         parser.error(f"{_NEUTRAL} is there already, and would be removed: move it away")

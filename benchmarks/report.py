@@ -22,13 +22,11 @@ from typing import Any
 
 import click
 import numpy as np
-import yaml
+import pyarrow as pa
 from PIL import Image
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as f
 
 from benchmarks.processes import peak_memory_mb
-from benchmarks.runs import PROJECT, write_results
+from benchmarks.runs import PROJECT, TABLES, write_results
 from fruits_bigdata.linalg.classes import choose_neighbours, measure_classes
 from fruits_bigdata.linalg.moments import Moments
 from fruits_bigdata.linalg.pca import PcaModel, fit_pca
@@ -41,11 +39,12 @@ from fruits_bigdata.pipelines.reporting.plots.reconstruction import plot_reconst
 from fruits_bigdata.pipelines.reporting.plots.similarity import plot_class_similarity
 from fruits_bigdata.pipelines.reporting.plots.variance import plot_explained_variance
 from fruits_bigdata.pipelines.reporting.samples import sample_points
-from fruits_bigdata.schemas import N_FEATURES, PATH
-from fruits_bigdata.spark_session import create_session, java_process_id
+from fruits_bigdata.schemas import IMAGES_SCHEMA, N_FEATURES
+from fruits_bigdata.tables.delta import Change, Table
 
 _CLASSES = 131
 _COMPONENTS = 50
+_ROWS_PER_FILE = 50_000
 _FRAMES = """
 () => new Promise((done) => {
   setSolid(true);
@@ -78,15 +77,31 @@ class OnePhotograph:
         return self._content
 
 
-def listed(spark: SparkSession, rows: int) -> DataFrame:
-    """Return a listing of generated paths."""
-    label = f.format_string("class %03d", f.col("id") % _CLASSES)
-    return spark.range(rows).select(
-        f.concat(label, f.format_string("/img_%09d_100.jpg", "id")).alias(PATH),
-        label.alias("label"),
-        (f.col("id") % 10_000).alias("length"),
-        f.timestamp_seconds(f.col("id") + 1_600_000_000).alias("modified"),
-    )
+def write_tables(rows: int, folder: Path) -> dict[str, Table]:
+    """Write a listing of generated paths and random scores of them."""
+    tables = {name: Table(f"{folder}/{name}", schema) for name, (_, schema) in TABLES.items()}
+    for start in range(0, rows, _ROWS_PER_FILE):
+        stop = min(rows, start + _ROWS_PER_FILE)
+        numbers = np.arange(start, stop)
+        labels = pa.array([f"class {i % _CLASSES:03d}" for i in numbers])
+        paths = pa.array([f"class {i % _CLASSES:03d}/img_{i:09d}_100.jpg" for i in numbers])
+        dates = pa.array((numbers + 1_600_000_000) * 1_000_000).cast(IMAGES_SCHEMA.field("modified").type)
+        scores = np.random.default_rng(start).normal(size=(stop - start, _COMPONENTS)).astype(np.float32)
+        offsets = np.arange(0, scores.size + 1, _COMPONENTS, dtype=np.int32)
+        columns = {
+            "images": [paths, labels, pa.array(numbers % 10_000), dates],
+            "pca": [
+                paths,
+                labels,
+                pa.array(["model"] * len(numbers)),
+                pa.ListArray.from_arrays(offsets, scores.ravel()),
+            ],
+        }
+        for name, arrays in columns.items():
+            table = tables[name]
+            file = table.folder.write(pa.Table.from_arrays(arrays, schema=table.schema))
+            table.commit(Change(table, [file], last=False))
+    return tables
 
 
 def model_of(rows: int) -> PcaModel:
@@ -105,15 +120,8 @@ def model_of(rows: int) -> PcaModel:
 
 def measure(rows: int, folder: Path) -> dict[str, Any]:
     """Report on so many rows; write the explorer into `folder` and return the seconds and the memory."""
-    settings = yaml.safe_load((PROJECT / "conf/base/spark.yml").read_text())
-    plain = {key: value for key, value in settings.items() if "${" not in str(value)}
-    spark = create_session(plain | {"spark.master": "local[*]", "spark.ui.enabled": False})
     model = model_of(rows)
-    images = listed(spark, rows).persist()
-    scores = f.array(*(f.randn(i).cast("float") for i in range(_COMPONENTS)))
-    pca = images.select(PATH, "label", scores.alias("pca")).persist()
-    rejected = images.limit(0).withColumn("featurizer", f.lit("f")).withColumn("reason", f.lit("none"))
-    pca.count()
+    tables = write_tables(rows, folder)
     before = peak_memory_mb("self")
     parts: dict[str, float] = {}
     processor = time.process_time()
@@ -128,9 +136,9 @@ def measure(rows: int, folder: Path) -> dict[str, Any]:
         quality, classes = nodes.measure_pca_quality(model), measure_classes(model)
         examples = choose_neighbours(model)
     with timed("count rejections"):
-        rejection_plot = nodes.report_rejections(rejected, images)[1]
+        rejection_plot = nodes.report_rejections(tables["rejected"], tables["images"])[1]
     with timed("sample points"):
-        points = sample_points(pca)
+        points = sample_points(tables["pca"])
     with timed("read pictures"):
         shown, thumbnails, statistics = nodes.read_report_pictures(OnePhotograph(), points, examples)  # type: ignore[arg-type]
     with timed("explorer"):
@@ -147,7 +155,7 @@ def measure(rows: int, folder: Path) -> dict[str, Any]:
         ]
         for plot in plots:
             plot.savefig(io.BytesIO(), dpi=110)
-    found = {
+    return {
         "rows": rows,
         "seconds": round(sum(parts.values()), 1),
         "processor_seconds": round(time.process_time() - processor, 1),
@@ -155,10 +163,7 @@ def measure(rows: int, folder: Path) -> dict[str, Any]:
         "explorer": held,
         "driver_mb_before": before,
         "driver_mb": peak_memory_mb("self"),
-        "java_mb": peak_memory_mb(java_process_id()),
     }
-    spark.stop()
-    return found
 
 
 def open_in_browser(page: Path, browser: str) -> dict[str, float]:

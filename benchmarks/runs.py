@@ -13,6 +13,10 @@ import click
 import numpy as np
 import pandas as pd
 import pyspark
+import yaml
+from deltalake import DeltaTable
+
+from fruits_bigdata.schemas import FEATURES_SCHEMA, IMAGES_SCHEMA, PCA_SCHEMA, REJECTED_SCHEMA
 
 PROJECT = Path(__file__).parents[1]
 # Two executors, each a Java of its own with one core and 2 GB, on this machine.
@@ -22,8 +26,21 @@ spark.ui.enabled: false
 spark.executor.extraJavaOptions: -XX:TieredStopAtLevel=1 -XX:+UseSerialGC
 """
 # Below the output folder of a run of this project.
-FEATURES = "04_feature/features"
+IMAGES, FEATURES, REJECTED = "02_intermediate/images", "04_feature/features", "04_feature/rejected"
+PCA, CSV, MODEL = "07_model_output/pca", "07_model_output/pca_csv/pca.csv", "06_models/pca_model.npz"
 STATISTICS = "08_reporting/featurization_statistics.json"
+TABLES = {
+    "images": (IMAGES, IMAGES_SCHEMA),
+    "features": (FEATURES, FEATURES_SCHEMA),
+    "rejected": (REJECTED, REJECTED_SCHEMA),
+    "pca": (PCA, PCA_SCHEMA),
+}
+
+
+def spark_settings() -> dict[str, object]:
+    """Return the settings of Spark that the project ships for one machine."""
+    settings = yaml.safe_load((PROJECT / "conf/base/spark.yml").read_text())
+    return {key: value for key, value in settings.items() if "${" not in str(value)}
 
 
 def sample_images(images: Path, size: int, folder: Path) -> int:
@@ -83,6 +100,11 @@ def local_cluster(folder: Path) -> tuple[list[str], dict[str, str]]:
     for entry in Path(pyspark.__file__).parent.iterdir():
         (home / entry.name).symlink_to(entry)
     return options, {"SPARK_HOME": str(home)}
+
+
+def read_table(folder: Path, columns: list[str] | None = None) -> pd.DataFrame:
+    """Return columns, or all, of a table of a run, sorted by path."""
+    return DeltaTable(folder).to_pandas(columns=columns).sort_values("path", ignore_index=True)
 
 
 def read_features(folder: Path) -> pd.Series:

@@ -17,8 +17,8 @@ import urllib.request
 from collections import Counter
 from pathlib import Path
 
+from benchmarks.maven import retrieve
 from benchmarks.processes import JARS, free_ports
-from fruits_bigdata.cloud.maven import retrieve
 from fruits_bigdata.java import find_java
 
 VERSION = "4.1.0"

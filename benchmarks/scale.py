@@ -1,151 +1,228 @@
-"""What a large collection costs besides its features, with generated metadata.
+"""What a large collection costs, with generated features: seconds and the driver's memory, part by part.
 
     python -m benchmarks.scale --rows 2000000
 
-Listing (empty files on disk), comparing with the stores, selecting what is new, cutting it into chunks, the
-CSV and its check: each part's seconds, and the largest memory of the driver and of its Java up to then.
+Some processes write a table of so many features, 5 KB each; then each part runs in a process of its own:
+listing (empty files on disk), comparing the listing with the table, fitting the PCA, fitting it once more
+after 1 % has come, the CSV and its check, removing 1 % of 100,000 rows, and 1,000 commits.
 """
 
-import json
+import multiprocessing
+import os
 import shutil
 import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from time import perf_counter
 
 import click
 import numpy as np
-import yaml
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as f
+import pyarrow as pa
 
-from benchmarks.processes import peak_memory_mb
-from benchmarks.runs import PROJECT, write_results
-from fruits_bigdata.datasets.published_table_dataset import PublishedTableDataset
+from benchmarks.processes import peak_memory_mb, process_tree
+from benchmarks.runs import TABLES, spark_settings, write_results
+from fruits_bigdata.datasets.scores_csv_dataset import ScoresCsvDataset
 from fruits_bigdata.image_folder import ImageFolder
-from fruits_bigdata.linalg.pca import PcaModel
-from fruits_bigdata.pipelines.comparison import compare_with_stores
-from fruits_bigdata.pipelines.export.nodes import ExportParameters, check_export, flatten_scores
-from fruits_bigdata.pipelines.featurization.nodes import select_new_images
+from fruits_bigdata.parameters import PcaParameters
+from fruits_bigdata.pipelines.export.nodes import check_export, flatten_scores
 from fruits_bigdata.pipelines.loading.nodes import list_images
-from fruits_bigdata.schemas import N_FEATURES, PATH
-from fruits_bigdata.spark_session import create_session, java_process_id
-from fruits_bigdata.vision.engine import CompiledModel
+from fruits_bigdata.pipelines.pca.nodes import fit_pca_model, project_features, summarize_features
+from fruits_bigdata.schemas import FEATURES_SCHEMA, IMAGES_SCHEMA, N_FEATURES, PATH
+from fruits_bigdata.spark_session import configure, map_parts
+from fruits_bigdata.tables.comparison import compare, rows_with
+from fruits_bigdata.tables.data_files import MAX_ROWS, DataFile, DataFolder
+from fruits_bigdata.tables.delta import Change, Table
+from fruits_bigdata.tables.rewriting import rewrite
 
-_FILES_PER_FOLDER = 20_000
-_CHUNKS = 200
-_COMPONENTS = 50
+_PER_CLASS = 20_000
+_SHARE = 0.01
+_DATE = datetime(2026, 1, 1, tzinfo=UTC)
+
+Figures = dict[str, float]
+# Named parts, each with its figures.
+Parts = dict[str, Figures]
 
 
-def make_files(folder: Path, rows: int) -> None:
-    """Make empty images, in folders like classes."""
+@contextmanager
+def timed(parts: Parts, name: str) -> Iterator[Figures]:
+    """Time the block, and let it add figures of its own."""
+    figures = parts.setdefault(name, {})
+    began = perf_counter()
+    yield figures
+    figures["seconds"] = round(perf_counter() - began, 3)
+    figures["driver_mb"] = peak_memory_mb("self")
+    for pid, command in process_tree(os.getpid()).items():
+        if "SparkSubmit" in command:
+            figures["java_mb"] = peak_memory_mb(pid)
+
+
+def in_a_process(part: Callable[..., Parts], *arguments: object) -> Parts:
+    """Run a part in a process of its own, so that its peak of memory is its own too."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        found = pool.submit(part, *arguments).result()
+    for name, figures in found.items():
+        click.echo(f"{name}: {figures}", err=True)
+    return found
+
+
+def open_table(folder: str, name: str) -> Table:
+    """Return a table below a folder."""
+    return Table(f"{folder}/{name}", TABLES[name][1])
+
+
+def listing(start: int, stop: int) -> pa.Table:
+    """Return the listing of generated images, in classes."""
+    n = stop - start
+    columns = [
+        [f"class {i // _PER_CLASS:05d}/img_{i:09d}_100.jpg" for i in range(start, stop)],
+        [f"class {i // _PER_CLASS:05d}" for i in range(start, stop)],
+        [5_000] * n,
+        [_DATE] * n,
+    ]
+    return pa.Table.from_arrays(list(map(pa.array, columns)), IMAGES_SCHEMA.names).cast(IMAGES_SCHEMA)
+
+
+def write_features(folder: DataFolder, start: int, stop: int) -> DataFile:
+    """Write one file of features, non-negative and correlated as real ones are."""
+    n = stop - start
+    rng = np.random.default_rng(start)
+    mixing = np.random.default_rng(0).random((64, N_FEATURES), dtype=np.float32)
+    values = rng.random((n, 64), dtype=np.float32) @ mixing + rng.random((n, N_FEATURES), dtype=np.float32)
+    offsets = np.arange(0, values.size + 1, N_FEATURES, dtype=np.int32)
+    columns = [*listing(start, stop).columns, pa.array(["f"] * n)]
+    columns.append(pa.ListArray.from_arrays(offsets, values.ravel()))
+    return folder.write(pa.Table.from_arrays(columns, schema=FEATURES_SCHEMA))
+
+
+def add_features(table: Table, start: int, stop: int, workers: int) -> None:
+    """Let some processes write rows, and commit them."""
+    starts = range(start, stop, MAX_ROWS)
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        ends = [min(stop, at + MAX_ROWS) for at in starts]
+        files = list(pool.map(write_features, [table.folder] * len(starts), starts, ends))
+    table.commit(Change(table, files, metadata={"featurizer": "f"}))
+
+
+def list_files(folder: str, rows: int) -> Parts:
+    """List empty images on disk, twice."""
+    parts: Parts = {}
     for i in range(rows):
-        if i % _FILES_PER_FOLDER == 0:
-            label = folder / f"class {i // _FILES_PER_FOLDER:05d}"
-            label.mkdir(parents=True)
-        (label / f"img_{i:09d}_100.jpg").touch()
+        if i % _PER_CLASS == 0:
+            Path(folder, f"class {i // _PER_CLASS:05d}").mkdir(parents=True)
+        Path(folder, f"class {i // _PER_CLASS:05d}", f"img_{i:09d}_100.jpg").touch()
+    for name in ("listing", "listing what is known"):
+        with timed(parts, name):
+            images = open_table(f"{folder}-tables", "images")
+            images.commit(list_images(ImageFolder(folder), images))
+    shutil.rmtree(folder)
+    return parts
 
 
-class Stopwatch:
-    """Times parts and notes the memory after each."""
-
-    def __init__(self) -> None:
-        self.parts: list[dict[str, Any]] = []
-
-    @contextmanager
-    def time(self, part: str) -> Iterator[None]:
-        """Time the block."""
-        began = time.perf_counter()
-        yield
-        seconds = time.perf_counter() - began
-        memory = {"driver_mb": peak_memory_mb("self")}
-        if SparkSession.getActiveSession() is not None:
-            memory["java_mb"] = peak_memory_mb(java_process_id())
-        self.parts.append({"part": part, "seconds": round(seconds, 2), **memory})
-        click.echo(json.dumps(self.parts[-1]))
+def comparing(folder: str, rows: int, new: int) -> Parts:
+    """Compare a listing, in which some images are new, with the table."""
+    parts: Parts = {}
+    images = listing(new, rows + new)
+    with timed(parts, "opening, checking and comparing"):
+        features, rejected = open_table(folder, "features"), open_table(folder, "rejected")
+        features.check()
+        _, counts = compare(images, features, rejected)
+    assert (counts["known"], counts["new"], counts["gone"]) == (rows - new, new, new), counts
+    return parts
 
 
-def with_features(images: DataFrame) -> DataFrame:
-    """Return stored features of images, without their numbers: no part that is measured here reads them."""
-    return images.withColumn("featurizer", f.lit("f")).withColumn(
-        "features", f.array(f.lit(0.0).cast("float"))
-    )
+def fitting(folder: str, rows: int, new: int, workers: int) -> Parts:
+    """Fit the PCA, project, and do both once more after some rows have come; then the CSV and its check."""
+    configure(spark_settings())
+    parts: Parts = {}
+    parameters = PcaParameters(n_components=50, solver="moments", scale="none", refit="auto")
+    features, rejected, pca = (open_table(folder, name) for name in ("features", "rejected", "pca"))
+    model = None
+    for what in ("PCA", f"PCA after {new:,} more"):
+        if model is not None:
+            add_features(features, rows, rows + new, workers)
+        with timed(parts, f"{what}: moments"):
+            summary = summarize_features(features, model)
+        with timed(parts, f"{what}: fit"):
+            model, _ = fit_pca_model(summary, features, rejected, model, parameters)
+        with timed(parts, f"{what}: scores"):
+            pca.commit(project_features(features, model, pca))
+    csv = ScoresCsvDataset(filepath=f"{folder}/csv")
+    with timed(parts, "CSV"):
+        csv.save(flatten_scores(pca, model))
+    images = open_table(folder, "images")
+    images.commit(Change(images, [images.folder.write(listing(0, rows + new))]))
+    with timed(parts, "check of the export"):
+        check_export(images, features, rejected, pca, csv.load(), {"postponed": 0})
+    return parts
 
 
-def with_scores(images: DataFrame) -> DataFrame:
-    """Return random scores of images."""
-    scores = f.array(*(f.randn(i).cast("float") for i in range(_COMPONENTS)))
-    return images.select("path", "label", scores.alias("pca"))
+def removing(folder: str, rows: int, workers: int) -> Parts:
+    """Remove 1 % of a table, in one place and all over it."""
+    configure(spark_settings())
+    parts: Parts = {}
+    for name, step in (("together", 1), ("all over", round(1 / _SHARE))):
+        table = open_table(f"{folder}/{name}", "features")
+        add_features(table, 0, rows, workers)
+        paths = listing(0, rows).column(PATH)[: int(rows * _SHARE) * step][::step]
+        before = table.files.keys()
+        with timed(parts, f"removing {len(paths):,} of {rows:,} rows that lie {name}") as figures:
+            added, removed = rewrite(table, rows_with(table, paths.combine_chunks()), map_parts)
+            table.commit(Change(table, added, removed))
+        assert table.rows == rows - len(paths)
+        rewritten = sum(file.size for file in table.files.values() if file.name not in before)
+        figures["rewritten_mb"] = round(rewritten / 1e6, 1)
+        shutil.rmtree(f"{folder}/{name}")
+    return parts
 
 
-def model() -> PcaModel:
-    """Return a model of which only the number of components counts."""
-    ones = np.ones(N_FEATURES)
-    components = np.eye(_COMPONENTS, N_FEATURES)
-    ratios = np.full(_COMPONENTS, 1 / _COMPONENTS)
-    return PcaModel(ones, ones, components, ratios, ratios, _COMPONENTS, "f")
+def committing(folder: str, commits: int) -> Parts:
+    """Commit one small file after another."""
+    parts: Parts = {}
+    table = open_table(folder, "rejected")
+    empty = table.schema.empty_table()
+    seconds: list[float] = []
+    for i in range(commits):
+        file = table.folder.write(empty)
+        began = perf_counter()
+        # A run has a last commit only once.
+        table.commit(Change(table, [file], last=False))
+        seconds.append(perf_counter() - began)
+        if i + 1 in {1, commits // 10, commits}:
+            with timed(parts, f"opening after {i + 1:,} commits"):
+                open_table(folder, "rejected")
+            parts[f"one commit after {i:,}"] = {"seconds": round(float(np.median(seconds[-10:])), 4)}
+    parts[f"{commits:,} commits"] = {"seconds": round(sum(seconds), 2)}
+    return parts
 
 
 @click.command(help=__doc__)
 @click.option("--rows", default=2_000_000, show_default=True)
-@click.option("--new", default=20_000, show_default=True, help="Of them not in the store yet.")
+@click.option("--removed-from", default=100_000, show_default=True, help="Rows of which 1 % is removed.")
+@click.option("--commits", default=1_000, show_default=True)
+@click.option("--workers", default=os.cpu_count() or 1, show_default=True, help="Who write the features.")
+@click.option("--work", type=click.Path(path_type=Path), help="Where the tables lie: 5.2 GB a million rows.")
 @click.option("--output", type=click.Path(path_type=Path), default=Path("benchmarks/results/scale.json"))
-def main(rows: int, new: int, output: Path) -> None:
+def main(rows: int, removed_from: int, commits: int, workers: int, work: Path | None, output: Path) -> None:
     """Measure part by part."""
-    folder = Path(tempfile.mkdtemp(prefix="scale-"))
-    watch = Stopwatch()
-    make_files(folder / "images", rows)
-    listing = PublishedTableDataset(filepath=f"{folder}/listing", schema="IMAGES_SCHEMA")
-    with watch.time("listing, and writing it"):
-        listing.save(list_images(ImageFolder(f"{folder}/images"), None))
-    shutil.rmtree(folder / "images")
-    text = (PROJECT / "conf/base/spark.yml").read_text()
-    create_session({key: value for key, value in yaml.safe_load(text).items() if "${" not in str(value)})
-    images = listing.load()
-    spark = images.sparkSession
-    stored = images.orderBy(f.xxhash64(PATH)).limit(rows - new)
-    with_features(stored).write.parquet(f"{folder}/features")
-    features = spark.read.parquet(f"{folder}/features")
-    rejected = features.drop("features").withColumn("reason", f.lit("")).limit(0)
-    with watch.time("comparing with the stores"):
-        found = compare_with_stores(images, features, rejected)
-    assert (found["known"], found["new"]) == (rows - new, new), found
-    with watch.time("selecting and counting what is new"):
-        assert (
-            select_new_images(images, features, rejected, CompiledModel("f", "d", b""), found).count() == new
-        )
-    everything = images.persist()
-    assert everything.count() == rows
-    with watch.time(f"cutting the first of {_CHUNKS} chunks from a list where all are new"):
-        chunk = everything.where(f.pmod(f.xxhash64(PATH), f.lit(_CHUNKS)) == 0).repartition(50)
-        chunk.write.format("noop").mode("overwrite").save()
-    everything.unpersist()
-    with_scores(images).write.parquet(f"{folder}/scores")
-    pca = spark.read.parquet(f"{folder}/scores")
-    entry = yaml.safe_load((PROJECT / "conf/base/catalog.yml").read_text())["pca_csv"]
-    csv = PublishedTableDataset(
-        filepath=f"{folder}/csv",
-        file_format="csv",
-        save_args=entry["save_args"],
-        load_args=entry["load_args"],
-    )
-    with watch.time("CSV"):
-        csv.save(flatten_scores(pca, model(), ExportParameters(rows_per_csv_file=1_000_000)))
-    with_features(images).write.parquet(f"{folder}/all_features")
-    with watch.time("check of the export"):
-        check_export(spark.read.parquet(f"{folder}/all_features"), images, pca, csv.load())
-    sizes = {name: size_mb(folder / name) for name in ("listing", "scores", "csv")}
-    spark.stop()
-    click.echo(f"Written by every run, MB: {sizes}")
-    write_results(output, {"rows": rows, "parts": watch.parts, "rewritten_mb": sizes})
+    folder = tempfile.mkdtemp(prefix="scale-", dir=work)
+    new = max(1, int(rows * _SHARE))
+    began = perf_counter()
+    add_features(open_table(folder, "features"), 0, rows, workers)
+    parts: Parts = {f"writing {rows:,} rows": {"seconds": round(perf_counter() - began, 1)}}
+    parts |= in_a_process(list_files, f"{folder}/images-on-disk", rows)
+    parts |= in_a_process(comparing, folder, rows, new)
+    parts |= in_a_process(fitting, folder, rows, new, workers)
+    parts |= in_a_process(removing, folder, removed_from, workers)
+    parts |= in_a_process(committing, f"{folder}/commits", commits)
+    click.echo("| part | seconds | driver, MB | Java, MB | rewritten, MB |\n| --- | --- | --- | --- | --- |")
+    for name, figures in parts.items():
+        cells = [str(figures.get(key, "")) for key in ("seconds", "driver_mb", "java_mb", "rewritten_mb")]
+        click.echo(f"| {name} | {' | '.join(cells)} |")
+    write_results(output, {"rows": rows, "parts": parts})
     shutil.rmtree(folder)
-
-
-def size_mb(folder: Path) -> float:
-    """Return the size of the files below a folder."""
-    return round(sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6, 1)
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def main(images: Path, weights: Path, size: int, pipelines: str) -> None:
         sample_images(images, size, work / "images")
         (work / "events").mkdir()
         logging = yaml.safe_load((PROJECT / "conf/logging.yml").read_text())
-        logging["formatters"]["plain"]["format"] = "[[%(created)f]] %(message)s"
+        logging["formatters"]["plain"] = {"format": "[[%(created)f]] %(message)s"}
         logging["loggers"]["kedro.io"]["level"] = "INFO"
         (work / "logging.yml").write_text(yaml.safe_dump(logging))
         events = f"--conf spark.eventLog.enabled=true --conf spark.eventLog.dir=file:{work}/events"

@@ -1,6 +1,6 @@
 """Hold the results of a run against the references: counts, Keras' features, other PCAs, another run.
 
-    python benchmarks/verify_run.py data --reference reference_features.npz --against other_output
+    python -m benchmarks.verify_run data --reference reference_features.npz --against other_output
 
 Prints a line for each check, with its figure, and ends with 1 if one fails.
 """
@@ -12,12 +12,15 @@ from pathlib import Path
 import click
 import numpy as np
 import pandas as pd
-from pyspark.ml.feature import PCA as SparkMlPca  # noqa: N811
-from pyspark.ml.functions import array_to_vector
+from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
+from benchmarks.runs import CSV, FEATURES, IMAGES, MODEL, REJECTED, read_table
+from benchmarks.runs import PCA as SCORES
 from fruits_bigdata.linalg.pca import PcaModel
+from fruits_bigdata.schemas import FEATURES_SCHEMA
 from fruits_bigdata.spark_session import create_session
+from fruits_bigdata.tables.delta import Table
 
 
 class Checks:
@@ -36,18 +39,48 @@ class Checks:
         self.note(bool(figure <= limit), f"{what}: {figure:.2e} (at most {limit:.0e})")
 
 
-def read(output: Path, table: str) -> pd.DataFrame:
-    """Return a table of a run, sorted by path; a store without a row has no folder."""
-    folder = output / table
-    if not folder.exists():
-        return pd.DataFrame({"path": []})
-    return pd.read_parquet(folder).sort_values("path", ignore_index=True)
-
-
 def read_csv(output: Path) -> pd.DataFrame:
-    """Return the CSV of a run, sorted by path."""
-    files = (output / "07_model_output/pca_csv").glob("version=*/*.csv")
-    return pd.concat(map(pd.read_csv, files)).sort_values("path", ignore_index=True)
+    """Return the CSV of a run, sorted by path, its texts without the apostrophe that keeps formulas out."""
+    table = pd.read_csv(output / CSV, keep_default_na=False, dtype={"path": str, "label": str})
+    for name in ("path", "label"):
+        table[name] = table[name].str.replace(r"^'(?=['=+\-@\t\r])", "", regex=True)
+    return table.sort_values("path", ignore_index=True)
+
+
+def check_pca(
+    checks: Checks, model: PcaModel, matrix: NDArray[np.float32], scores: NDArray[np.float32]
+) -> None:
+    """Hold the model and the scores against scikit-learn's."""
+    theirs = PCA(model.n_components_, svd_solver="full").fit(matrix.astype(np.float64))
+    checks.below(
+        np.abs(model.explained_variance_ratio_ - theirs.explained_variance_ratio_).max(),
+        1e-6,
+        "ratios against scikit-learn's full solver",
+    )
+    cosines = np.abs((model.components_ * theirs.components_).sum(axis=1))
+    checks.below(float((1 - cosines).max()), 1e-9, "1 - cosine of components against scikit-learn's")
+    checks.below(np.abs(scores - theirs.transform(matrix)).max(), 1e-4, "scores against scikit-learn's")
+
+
+def check_spark_ml(checks: Checks, model: PcaModel, features: Table) -> None:
+    """Hold the ratios against Spark ML's, if its solver is up to the covariance of so many images."""
+    if features.rows <= model.n_features_in_:
+        print(
+            f"       Spark ML is not compared: the covariance of {features.rows:,} images with "
+            f"{model.n_features_in_:,} features is singular, and its solver fails on such"
+        )
+        return
+    from pyspark.ml.feature import PCA as SparkMlPca  # noqa: N811
+    from pyspark.ml.functions import array_to_vector
+
+    spark = create_session(
+        {"spark.master": "local[*,4]", "spark.ui.enabled": False, "spark.driver.memory": "4g"}
+    )
+    vectors = features.to_spark(spark).select(array_to_vector("features").alias("x"))
+    fitted = SparkMlPca(k=model.n_components_, inputCol="x", outputCol="y").fit(vectors)
+    difference = np.abs(model.explained_variance_ratio_ - fitted.explainedVariance.toArray()).max()
+    checks.below(difference, 1e-6, "ratios against pyspark.ml.feature.PCA")
+    spark.stop()
 
 
 @click.command(help=__doc__)
@@ -61,28 +94,27 @@ def read_csv(output: Path) -> pd.DataFrame:
 def main(output: Path, reference: Path | None, against: Path | None) -> None:
     """Run the checks."""
     checks = Checks()
-    images, features = read(output, "02_intermediate/images"), read(output, "04_feature/features")
-    rejected, pca, csv = (
-        read(output, "04_feature/rejected"),
-        read(output, "07_model_output/pca"),
-        read_csv(output),
+    images, features, rejected, pca = (
+        read_table(output / name) for name in (IMAGES, FEATURES, REJECTED, SCORES)
     )
-    model = PcaModel.load(output / "06_models/pca_model.npz")
-    n = len(features)
-
+    csv, model, n = read_csv(output), PcaModel.load(output / MODEL), len(features)
+    report = output / "08_reporting"
+    postponed = json.loads((report / "comparison.json").read_text())["postponed"]
+    done = pd.concat([features["path"], rejected["path"]])
     checks.note(
-        sorted([*features["path"], *rejected["path"]]) == list(images["path"]),
-        f"{len(images):,} listed = {n:,} features + {len(rejected):,} rejected, path by path",
+        done.is_unique and done.isin(images["path"]).all() and len(images) == len(done) + postponed,
+        f"{len(images):,} listed = {n:,} features + {len(rejected):,} rejected + {postponed:,} left by limit",
     )
     checks.note(
         csv.shape == (n, 2 + model.n_components_),
         f"pca_csv has {csv.shape[0]:,} rows, {csv.shape[1]} columns",
     )
     scores = np.stack(pca["pca"])
-    same = list(csv["path"]) == list(pca["path"]) and list(csv["label"]) == list(pca["label"])
+    same = csv[["path", "label"]].equals(pca[["path", "label"]])
     checks.note(
         same and (csv.filter(like="pca_").to_numpy(np.float32) == scores).all(), "pca_csv holds pca's values"
     )
+    checks.note(set(pca["model"]) == {model.name}, f"pca is of the model {model.name}")
 
     matrix = np.stack(features["features"])
     if reference is not None:
@@ -90,62 +122,35 @@ def main(output: Path, reference: Path | None, against: Path | None) -> None:
             expected = dict(zip(map(str, arrays["paths"]), arrays["features"], strict=True))
         ours = dict(zip(features["path"], matrix, strict=True))
         # The reference's paths begin with the folder of the split.
-        found = [
-            (ours[path], row)
-            for path, row in ((p.split("/", 1)[1], r) for p, r in expected.items())
-            if path in ours
-        ]
-        checks.below(
-            max(np.abs(a - b).max() for a, b in found), 1e-4, f"{len(found)} reference images, features"
-        )
+        pairs = [(ours[path], row) for p, row in expected.items() if (path := p.split("/", 1)[1]) in ours]
+        checks.note(bool(pairs), f"{len(pairs)} images have a reference")
+        checks.below(max((np.abs(a - b).max() for a, b in pairs), default=np.inf), 1e-4, "their features")
 
-    theirs = PCA(model.n_components_, svd_solver="full").fit(matrix.astype(np.float64))
-    ratios = model.explained_variance_ratio_
-    checks.below(
-        np.abs(ratios - theirs.explained_variance_ratio_).max(),
-        1e-6,
-        "ratios against scikit-learn's full solver",
-    )
-    cosines = np.abs((model.components_ * theirs.components_).sum(axis=1))
-    checks.below(float((1 - cosines).max()), 1e-9, "1 - cosine of components against scikit-learn's")
-    checks.below(np.abs(scores - theirs.transform(matrix)).max(), 1e-4, "scores against scikit-learn's")
-    spark = create_session(
-        {"spark.master": "local[*,4]", "spark.ui.enabled": False, "spark.driver.memory": "4g"}
-    )
-    vectors = spark.read.parquet(str(output / "04_feature/features")).select(
-        array_to_vector("features").alias("x")
-    )
-    spark_ml = SparkMlPca(k=model.n_components_, inputCol="x", outputCol="y").fit(vectors)
-    checks.below(
-        np.abs(ratios - spark_ml.explainedVariance.toArray()).max(),
-        1e-6,
-        "ratios against pyspark.ml.feature.PCA",
-    )
-    spark.stop()
+    check_pca(checks, model, matrix, scores)
+    check_spark_ml(checks, model, Table(str(output / FEATURES), FEATURES_SCHEMA))
 
     if against is not None:
-        other = read(against, "04_feature/features")
+        other = read_table(against / FEATURES)
         checks.note(
             features.drop(columns="features").equals(other.drop(columns="features")), "another run: same rows"
         )
         checks.below(np.abs(matrix - np.stack(other["features"])).max(), 0, "another run: features")
-        other_scores = np.stack(read(against, "07_model_output/pca")["pca"])
+        other_scores = np.stack(read_table(against / SCORES)["pca"])
         checks.below(np.abs(scores - other_scores).max(), 1e-5, "another run: scores")
         print(f"       {100 * (scores == other_scores).mean():.3f} % of the scores are equal to the last bit")
         checks.note(
-            csv.drop(columns=list(csv.filter(like="pca_"))).equals(read_csv(against)[["path", "label"]]),
-            "another run: CSV rows",
+            csv[["path", "label"]].equals(read_csv(against)[["path", "label"]]), "another run: CSV rows"
         )
 
-    said = json.loads((output / "08_reporting/metrics.json").read_text())["featurization"]
-    if said["workers"]:
-        made, workers = said["interpreters_made"], len(said["workers"])
+    figures = json.loads((report / "metrics.json").read_text())["featurization"]
+    if figures["workers"]:
+        made, workers = figures["interpreters_made"], len(figures["workers"])
         checks.note(
             made == workers,
-            f"{said['broadcast_bytes']:,} bytes broadcast; {made} interpreters, {workers} workers",
+            f"{figures['broadcast_bytes']:,} bytes broadcast; {made} interpreters, {workers} workers",
         )
         checks.below(
-            max(w["peak_memory_mb"] for w in said["workers"]), 300, "peak memory of a Python worker, MB"
+            max(w["peak_memory_mb"] for w in figures["workers"]), 300, "peak memory of a Python worker, MB"
         )
     sys.exit(0 if checks.all_hold else 1)
 

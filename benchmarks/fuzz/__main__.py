@@ -19,18 +19,15 @@ from pathlib import Path
 from typing import Any
 
 import click
-import pandas as pd
 
 from benchmarks.fuzz import bombs, mutations
 from benchmarks.fuzz.mutations import Mutation, Sources
-from benchmarks.runs import FEATURES, STATISTICS, kedro_run, write_results
+from benchmarks.runs import FEATURES, IMAGES, REJECTED, STATISTICS, kedro_run, read_table, write_results
 from fruits_bigdata.vision.container import UnusableImageError
 from fruits_bigdata.vision.featurize import MAX_FILE_BYTES
 from fruits_bigdata.vision.pixels import decode
 from fruits_bigdata.vision.statistics import rejection_kind
 
-_IMAGES = "02_intermediate/images"
-_REJECTED = "04_feature/rejected"
 _MAX_MEMORY_MB = 500
 _MAX_SECONDS = 2.0
 _FEATURIZED = "features"
@@ -75,11 +72,6 @@ def make_images(sources: Sources, size: int, rng: random.Random, folder: Path) -
         path.write_bytes(data)
 
 
-def read_table(folder: Path, columns: list[str]) -> pd.DataFrame:
-    """Return columns of a table of the run; without a row it has no folder."""
-    return pd.read_parquet(folder, columns=columns) if folder.exists() else pd.DataFrame(columns=columns)
-
-
 def failed_tasks(events: Path) -> Iterator[str]:
     """Yield why each task of a run failed that did, from Spark's event log."""
     ended = 0
@@ -115,9 +107,9 @@ def check(folder: Path, output: Path, events: Path) -> tuple[dict[str, Any], lis
     Returns:
         Figures, and what is wrong.
     """
-    listed = sorted(read_table(output / _IMAGES, ["path"])["path"])
+    listed = sorted(read_table(output / IMAGES, ["path"])["path"])
     featurized = set(read_table(output / FEATURES, ["path"])["path"])
-    rejected_table = read_table(output / _REJECTED, ["path", "reason"])
+    rejected_table = read_table(output / REJECTED, ["path", "reason"])
     rejected = dict(zip(rejected_table["path"], rejected_table["reason"], strict=True))
     there = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.*"))
     problems = []

@@ -1,1 +1,1 @@
-"""Runs that are killed at random moments, and a reader that looks on."""
+"""Runs that are killed, that meet another, or whose commits are not answered, while three readers look on."""

@@ -1,201 +1,107 @@
-"""Kill runs at random moments, run them again until they are done, and compare with one left in peace.
+"""Disturb runs, finish them, and compare what they leave with a run left in peace.
 
     python -m benchmarks.kill_test --images fruits360/Test --weights weights.h5 --runs 30
 
 Each run is sent SIGKILL once or twice: the driver, its Java or a Python worker; with --local-cluster an
-executor, of two that are processes of their own, and the same run has to complete. Every second one begins
-with an empty output, the others with the output of the day before, of which some images are gone since, so
-that the run compacts its stores. Some images are damaged. All the while a reader looks at the output through
-the catalog. With --s3 images and output lie in a bucket of moto's server.
+executor, of two that are processes of their own, and the same run has to complete. With --two-runs, two begin
+on one output instead, and one of them is refused unless it has nothing left to write. With --lost-answers,
+which takes --s3, S3 makes a commit and the answer is lost.
+
+Every second output is empty at first, the others are those of the day before, of which some images are gone
+since. Some images are damaged. All the while three readers look at the output: the library deltalake, the
+project's own tables, and the files beside them. With --s3 images and output lie in a bucket of moto's server.
 """
 
 import json
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
+from statistics import median
+from typing import Any
 
 import click
 
-from benchmarks.kill_test.reader import Expected, hashes, load_catalog, paths_of, reading_session
+from benchmarks.faulty_proxy import FaultyProxy, is_commit
+from benchmarks.kill_test.disturbances import (
+    EXECUTOR,
+    TARGETS,
+    Disturbance,
+    Kills,
+    LostAnswers,
+    TwoRuns,
+)
+from benchmarks.kill_test.place import Place
+from benchmarks.kill_test.readers import KINDS, Expected
 from benchmarks.moto_s3 import BUCKET, MotoS3
-from benchmarks.processes import process_tree
-from benchmarks.runs import PROJECT, kedro_run, local_cluster, sample_images, write_results
-from fruits_bigdata.storage import open_location
-
-_TARGETS = ("driver", "java", "worker")
-_EXECUTOR = "executor"
-_DEFAULT_PIPELINE = "__default__"
-# Of all images: gone since the day before, came since, damaged.
-_GONE, _NEW, _DAMAGED = 0.35, 0.3, 0.01
-_MAX_ATTEMPTS = 30
+from benchmarks.runs import PROJECT, local_cluster, write_results
+from fruits_bigdata.storage import configure_s3
 
 
-@dataclass
-class Kill:
-    """One SIGKILL: who got it, after how many seconds, and what the run had said last."""
+@contextmanager
+def looked_at(folder: Path, s3: dict[str, object], expected: Expected) -> Iterator[list[dict[str, Any]]]:
+    """Let the readers look at the output that `output.txt` names; what they note is there in the end."""
+    (folder / "params.json").write_text(json.dumps(s3))
+    (folder / "expected.json").write_text(json.dumps(asdict(expected)))
+    (folder / "output.txt").write_text(f"{folder}/nothing")
+    notes: list[dict[str, Any]] = []
+    readers = {}
+    for kind in KINDS:
+        command = [sys.executable, "-m", "benchmarks.kill_test.readers", kind, str(folder)]
+        with (folder / f"{kind}.log").open("wb") as log:
+            readers[kind] = subprocess.Popen(command, cwd=PROJECT, stdout=log, stderr=log)
+    try:
+        yield notes
+    finally:
+        (folder / "output.txt").unlink()
+        for kind, reader in readers.items():
+            reader.wait()
+            lines = [json.loads(line) for line in (folder / f"{kind}.jsonl").read_text().splitlines()]
+            if not lines or lines.pop()["ended"] != "end":
+                raise click.ClickException(f"A reader died: {(folder / f'{kind}.log').read_text()[-3000:]}")
+            notes += [{"kind": kind, **line} for line in lines]
 
-    target: str
-    after: float
-    during: str
 
-
-def find(target: str, driver: int) -> int | None:
-    """Return the process id of a run's driver, Java, or of one of its Python workers or executors."""
-    if target == "driver":
-        return driver
-    below = process_tree(driver)
-    java = [pid for pid, command in below.items() if "org.apache.spark.deploy.SparkSubmit" in command]
-    if target == "java":
-        return java[0] if java else None
-    if target == _EXECUTOR:
-        executors = [pid for pid, command in below.items() if "CoarseGrainedExecutorBackend" in command]
-        return random.choice(executors) if executors else None
-    # The daemon has forked the workers, and looks like them; Java has its name among its settings.
-    python = [pid for pid, command in below.items() if "-m fruits_bigdata.worker_daemon" in command]
-    return random.choice(python) if python else None
-
-
-def start(params: dict[str, object], log: Path, options: list[str]) -> subprocess.Popen[bytes]:
-    """Start a run."""
-    given = ",".join(f"{name}={value}" for name, value in params.items())
-    with log.open("wb") as file:
-        return subprocess.Popen(
-            [sys.executable, "-m", "kedro", "run", *options, "--params", given],
-            cwd=PROJECT,
-            stdout=file,
-            stderr=subprocess.STDOUT,
+def table_of_looks(notes: list[dict[str, Any]]) -> list[str]:
+    """Return, as a table, how the looks of each reader ended."""
+    lines = [
+        "| reader | looks | nothing there yet | reopened | wrong | median of a look, s |",
+        "| --- " * 6 + "|",
+    ]
+    for kind in KINDS:
+        mine = [note for note in notes if note["kind"] == kind]
+        ended = Counter(note["ended"] for note in mine)
+        reopened = sum(note.get("reopened", 0) for note in mine)
+        seconds = [note["seconds"] for note in mine if "seconds" in note]
+        spent = f"{median(seconds):.2f}" if seconds else ""
+        lines.append(
+            f"| {kind} | {len(mine):,} | {ended['nothing yet']:,} | {reopened} | {ended['wrong']} | {spent} |"
         )
+    return lines
 
 
-def kill_after(seconds: float, target: str, process: subprocess.Popen[bytes], log: Path) -> Kill | None:
-    """Let a run go on for some seconds and kill the target once it is there; None if the run ended before."""
-    began = time.monotonic()
-    while process.poll() is None:
-        if time.monotonic() - began >= seconds:
-            pid = find(target, process.pid)
-            if pid is not None:
-                os.kill(pid, signal.SIGKILL)
-                said = [
-                    line for line in log.read_text(errors="replace").splitlines() if "Running node" in line
-                ]
-                during = said[-1].split("Running node: ")[1].split(":")[0] if said else "start"
-                return Kill(target, round(time.monotonic() - began, 2), during)
-        time.sleep(0.005)
-    return None
-
-
-def run_until_done(
-    params: dict[str, object], kills: list[tuple[float, str]], log: Path, options: list[str]
-) -> tuple[list[Kill], list[str]]:
-    """Start a run, kill it as planned, and start it again until it ends well.
-
-    Returns:
-        The kills that hit, and how each attempt ended.
-    """
-    hit: list[Kill] = []
-    ended: list[str] = []
-    for _ in range(_MAX_ATTEMPTS):
-        process = start(params, log, options)
-        while kills:
-            kill = kill_after(*kills[0], process, log)
-            if kill is None:
-                break
-            hit.append(kill)
-            kills = kills[1:]
-            if kill.target != _EXECUTOR:
-                break
-        code = process.wait()
-        text = log.read_text(errors="replace")
-        if code == 0:
-            return hit, [*ended, "done"]
-        if "OutputLockedError" in text:
-            # The killed run's Java is still ending.
-            ended.append("refused")
-            time.sleep(0.5)
-        else:
-            ended.append("killed" if code < 0 else "failed")
-            if not hit:
-                raise click.ClickException(f"A run failed that nobody had killed:\n{text[-3000:]}")
-    raise click.ClickException(f"{_MAX_ATTEMPTS} attempts did not suffice:\n{text[-3000:]}")
-
-
-def outcome(output: str, s3: Mapping[str, object]) -> tuple[dict[str, int], list[str]]:
-    """Return the hash of each image's features and the rejected images; each must be stored once."""
-    catalog = load_catalog(output, s3)
-    features, rejected = catalog.load("features"), catalog.load("rejected")
-    by_path, rejected_paths = hashes(features), sorted(paths_of(rejected))
-    if features.count() != len(by_path) or len(set(rejected_paths)) != len(rejected_paths):
-        raise click.ClickException(f"{output} holds rows more than once")
-    return by_path, rejected_paths
-
-
-def prepare(
-    images: Path,
-    size: int,
-    folder: Path,
-    root: str,
-    params: dict[str, object],
-    options: list[str],
-    s3: Mapping[str, object],
-) -> tuple[Expected, float]:
-    """Make the images, run the day before and, undisturbed, today, with outputs below `root`.
-
-    Returns:
-        What may be seen, and the seconds that today's run takes.
-    """
-    chosen = folder / "images"
-    n = sample_images(images, size, folder / "all")
-    paths = sorted((folder / "all").rglob("*.jpg"))
-    random.shuffle(paths)
-    for path in paths[: max(2, int(n * _DAMAGED))]:
-        os.truncate(path, path.stat().st_size // 2)
-    random.shuffle(paths)
-    gone, new = set(paths[: int(n * _GONE)]), set(paths[-int(n * _NEW) :])
-    today, before = set(paths) - gone, set(paths) - new
-
-    def show(shown: set[Path]) -> None:
-        for path in paths:
-            link = chosen / path.relative_to(folder / "all")
-            link.parent.mkdir(parents=True, exist_ok=True)
-            if path in shown and not link.exists():
-                os.link(path, link)
-            elif path not in shown:
-                link.unlink(missing_ok=True)
-        if s3:
-            fs, place = open_location(str(params["images_path"]))
-            there = {key.removeprefix(f"{place}/") for key in fs.find(place)}
-            wanted = {str(path.relative_to(folder / "all")) for path in shown}
-            # What stays is not sent again: it would count as changed.
-            for name in there - wanted:
-                fs.rm(f"{place}/{name}")
-            for name in wanted - there:
-                fs.put_file(str(chosen / name), f"{place}/{name}")
-
-    show(before)
-    kedro_run({**params, "output_path": f"{root}/before"}, _DEFAULT_PIPELINE)
-    show(today)
-    began = time.monotonic()
-    kedro_run({**params, "output_path": f"{root}/today"}, _DEFAULT_PIPELINE, options=options)
-    seconds = time.monotonic() - began
-    (features_before, rejected_before), (features, rejected) = (
-        outcome(f"{root}/{day}", s3) for day in ("before", "today")
-    )
-    return (
-        Expected(
-            features_before | features,
-            sorted({*rejected_before, *rejected}),
-            [sorted(features_before), sorted(features)],
-        ),
-        seconds,
-    )
+def summary(results: list[dict[str, Any]]) -> list[str]:
+    """Return, as a table, what was done to the runs and how they ended."""
+    kills = Counter(kill["target"] for result in results for kill in result.get("kills", ()))
+    ends = Counter(", ".join(result["attempts"]) for result in results)
+    figures = {
+        "runs": len(results),
+        **{f"kills of {target}": n for target, n in sorted(kills.items())},
+        "attempts, median": median(len(result["attempts"]) for result in results),
+        **{f"ended: {end}": n for end, n in ends.most_common()},
+        "same features": sum(result["same"] for result in results),
+        "seconds, median": round(median(result["seconds"] for result in results), 1),
+        "files that no log names in the end, median": median(result["unnamed"] for result in results),
+    }
+    return ["| | |", "| --- | --- |", *(f"| {name} | {figure} |" for name, figure in figures.items())]
 
 
 @click.command(help=__doc__)
@@ -203,9 +109,12 @@ def prepare(
 @click.option("--weights", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True)
 @click.option("--weights-digest", help="Only for weights of your own.")
 @click.option("--models", type=click.Path(path_type=Path), help="Where a compiled model may be.")
+@click.option("--kills", "mode", flag_value="kills", default=True)
+@click.option("--two-runs", "mode", flag_value="two runs")
+@click.option("--lost-answers", "mode", flag_value="lost answers")
 @click.option("--runs", default=30, show_default=True)
 @click.option("--size", default=1500, show_default=True, help="Images; a third of them is gone in the end.")
-@click.option("--chunk", default=200, show_default=True, help="Images in a chunk.")
+@click.option("--task", default=25, show_default=True, help="Images in a task; a chunk is two for each core.")
 @click.option("--local-cluster", "on_cluster", is_flag=True, help="Kill executors, and nothing else.")
 @click.option("--s3", "on_s3", is_flag=True, help="Images and output lie on S3.")
 @click.option("--seed", default=0, show_default=True)
@@ -215,99 +124,78 @@ def main(
     weights: Path,
     weights_digest: str | None,
     models: Path | None,
+    mode: str,
     runs: int,
     size: int,
-    chunk: int,
+    task: int,
     on_cluster: bool,
     on_s3: bool,
     seed: int,
     output: Path,
 ) -> None:
-    """Kill, repeat, compare."""
+    """Disturb, finish, compare."""
+    if mode == "lost answers" and not on_s3:
+        raise click.UsageError("--lost-answers takes --s3")
     random.seed(seed)
     folder = Path(tempfile.mkdtemp(prefix="kill-test-"))
     root, s3 = str(folder), dict[str, object]()
+    context = click.get_current_context()
     if on_s3:
-        server = click.get_current_context().with_resource(MotoS3(folder, "kill-test", "kill-test-secret"))
+        server = context.with_resource(MotoS3(folder, "kill-test", "kill-test-secret"))
+        proxy = context.with_resource(FaultyProxy(server.endpoint, 0, one_by_one=is_commit))
         os.environ.update(server.variables)
-        root, s3 = f"s3://{BUCKET}", server.params(server.endpoint)
+        root, s3 = f"s3://{BUCKET}", server.params(proxy.endpoint)
+        configure_s3({name.removeprefix("s3."): value for name, value in s3.items()})
+    options: list[str] = []
+    if on_cluster:
+        options, environment = local_cluster(folder / "cluster")
+        os.environ.update(environment)
     params: dict[str, object] = {
         **s3,
         "images_path": f"{root}/images",
         "weights_path": weights.absolute(),
         "models_path": (models or folder / "models").absolute(),
-        "featurization.images_per_chunk": chunk,
-        "featurization.images_per_task": 25,
+        "featurization.images_per_task": task,
         **({"weights_digest": weights_digest} if weights_digest else {}),
     }
-    options: list[str] = []
-    if on_cluster:
-        options, environment = local_cluster(folder / "cluster")
-        os.environ.update(environment)
-    session = reading_session(s3)
-    expected, seconds = prepare(images, size, folder, root, params, options, s3)
-    undisturbed = outcome(f"{root}/today", s3)
-    (folder / "params.json").write_text(json.dumps(s3))
-    (folder / "expected.json").write_text(json.dumps(asdict(expected)))
+    place = Place(folder, root, params, options)
+    expected, undisturbed, seconds = place.prepare(images, size)
     click.echo(
         f"{len(undisturbed[0]):,} images with features, {len(undisturbed[1])} rejected; {seconds:.1f} s"
     )
-    (folder / "output.txt").write_text(f"{root}/today")
-    with (folder / "reader.log").open("wb") as log:
-        reader = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.kill_test.reader", str(folder)],
-            cwd=PROJECT,
-            stdout=log,
-            stderr=log,
-        )
-    results = []
-    problems: list[str] = []
-    try:
-        for i in range(runs):
-            place = f"{root}/run-{i}"
-            if i % 2:
-                fs, before = open_location(f"{root}/before")
-                fs.copy(f"{before}/", f"{open_location(place)[1]}/", recursive=True)
-            (folder / "output.txt").write_text(place)
-            # The first hits for certain: with the reader at work, runs are slower than the undisturbed one.
-            moments = [0.9 * seconds, 1.3 * seconds][: random.choice((1, 2))]
-            targets = (_EXECUTOR,) if on_cluster else _TARGETS
-            plan = [(random.uniform(0, latest), random.choice(targets)) for latest in moments]
-            kills, attempts = run_until_done(
-                {**params, "output_path": place}, plan, folder / f"run-{i}.log", options
-            )
-            same = outcome(place, s3) == undisturbed
-            if on_cluster and attempts != ["done"]:
-                problems.append(f"run {i} did not survive the end of an executor")
-            if not same:
-                problems.append(f"run {i} ended with other rows than the undisturbed run")
-            killed = ", ".join(f"{kill.target} at {kill.after:.1f} s ({kill.during})" for kill in kills)
-            click.echo(
-                f"run {i:2}: {'day before' if i % 2 else 'empty':10} killed: {killed or 'ended before'}; "
-                f"attempts: {', '.join(attempts)}; {'same' if same else 'OTHER'} features"
-            )
-            results.append({"kills": [asdict(kill) for kill in kills], "attempts": attempts, "same": same})
-    finally:
-        (folder / "output.txt").unlink()
-        code = reader.wait()
-        session.stop()
-    notes = [json.loads(line) for line in (folder / "reader.jsonl").read_text().splitlines()]
-    looks = {
-        ended: sum(note["ended"] == ended for note in notes)
-        for ended in ("seen", "nothing yet", "removed", "wrong")
+    disturbances: dict[str, Disturbance] = {
+        "kills": Kills(place, seconds, (EXECUTOR,) if on_cluster else TARGETS),
+        "two runs": TwoRuns(place, seconds),
     }
+    if on_s3:
+        disturbances["lost answers"] = LostAnswers(place, proxy)
+    results = []
+    with looked_at(folder, s3, expected) as notes:
+        for i in range(runs):
+            place_of_run = place.begin(i)
+            began = time.monotonic()
+            result = disturbances[mode](i, place_of_run)
+            result["seconds"] = time.monotonic() - began
+            result["same"] = place.outcome(place_of_run) == undisturbed
+            result["unnamed"] = place.unnamed_files(place_of_run)
+            click.echo(f"run {i:2}, from {'the day before' if i % 2 else 'nothing'}: {json.dumps(result)}")
+            results.append(result)
+    problems = [f"run {i}: {result['problem']}" for i, result in enumerate(results) if result["problem"]]
+    problems += [f"run {i} left other features" for i, result in enumerate(results) if not result["same"]]
     problems += [
-        f"{note['output']}, {note['dataset']}: {note['complaint']}" for note in notes if note["complaint"]
+        f"{note['kind']}, {note['output']}, {note['name']}: {note['complaint']}"
+        for note in notes
+        if note["ended"] == "wrong"
     ]
-    if code:
-        problems.append(f"the reader ended with {code}: {(folder / 'reader.log').read_text()[-2000:]}")
-    click.echo(f"The reader's looks: {looks}")
-    write_results(output, {"runs": results, "looks": looks, "problems": problems})
+    click.echo("\n".join(["", *summary(results), "", *table_of_looks(notes)]))
+    looks = Counter(note["ended"] for note in notes)
+    looks["reopened"] = sum(note.get("reopened", 0) for note in notes)
+    write_results(output, {"mode": mode, "runs": results, "looks": looks, "problems": problems})
     if problems:
-        raise click.ClickException("\n".join([*problems, f"The outputs are left in {folder}"]))
+        raise click.ClickException("\n".join([*problems[:20], f"The outputs are left in {folder}"]))
     shutil.rmtree(folder)
     click.echo(
-        f"{runs} runs killed and repeated: features equal to an undisturbed run's, nothing half-written seen"
+        f"{runs} runs disturbed and finished: features equal to an undisturbed run's, no reader misled"
     )
 
 

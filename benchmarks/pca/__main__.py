@@ -17,7 +17,7 @@ import click
 import numpy as np
 
 from benchmarks.pca.contender import OPENBLAS
-from benchmarks.pca.features import between, read_real, write_store
+from benchmarks.pca.features import between, open_features, read_real, write_features
 from benchmarks.runs import run_process, write_results
 
 _REFERENCE = "scikit_learn"
@@ -31,11 +31,10 @@ def make(real: Path, rows: int, folder: Path, added: int) -> None:
     _, labels, features = read_real(real)
     n_real = min(rows, len(labels))
     order = np.random.default_rng(0).permutation(len(labels))[:n_real]
-    write_store(folder, [labels[i] for i in order], features[order], "real")
-    for place, n, name in ((folder, rows - n_real, "between"), (folder / "added", added, "added")):
-        if n:
-            more_labels, more = between(labels, features, n, seed=n)
-            write_store(place, more_labels, more, name)
+    write_features(open_features(folder / "features"), [labels[i] for i in order], features[order], "real")
+    for place, n in (("features", rows - n_real), ("added", added)):
+        if n > 0:
+            write_features(open_features(folder / place), *between(labels, features, n, seed=n), place)
 
 
 def compare(results: dict[str, Path]) -> dict[str, dict[str, float]]:

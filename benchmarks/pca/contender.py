@@ -2,12 +2,11 @@
 
     python -m benchmarks.pca.contender NAME FOLDER RESULT.npz
 
-NAME is moments, spark_ml, spark_ml_native or scikit_learn; FOLDER holds `features/` and `images/`, and in
-`added/` the same of rows that come later. Prints one line of JSON.
+NAME is moments, spark_ml, spark_ml_native or scikit_learn; FOLDER holds the tables `features` and, of rows
+that come later, `added`. Prints one line of JSON.
 """
 
 import json
-import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -16,18 +15,17 @@ from typing import Any
 
 import click
 import numpy as np
-import yaml
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.functions import lit
-from pyspark.sql.pandas.types import from_arrow_schema
+from pyspark.sql import SparkSession
 
+from benchmarks.pca.features import open_features
 from benchmarks.processes import peak_memory_mb, process_tree
-from benchmarks.runs import PROJECT
-from fruits_bigdata.feature_files import FeatureFiles
+from benchmarks.runs import spark_settings
+from fruits_bigdata.parameters import PcaParameters
 from fruits_bigdata.pipelines.pca import nodes
-from fruits_bigdata.pipelines.pca.nodes import PcaParameters, fit_pca_model, summarize_features
-from fruits_bigdata.schemas import FEATURES_SCHEMA, IMAGES_SCHEMA
+from fruits_bigdata.pipelines.pca.nodes import fit_pca_model, summarize_features
+from fruits_bigdata.schemas import REJECTED_SCHEMA
 from fruits_bigdata.spark_session import create_session, start_python_workers
+from fruits_bigdata.tables.delta import Change, Table
 
 N_COMPONENTS = 50
 # As Debian's package libopenblas0-pthread installs it.
@@ -38,17 +36,9 @@ Components = tuple[np.ndarray, np.ndarray]
 
 def session(**changes: object) -> SparkSession:
     """Start Spark with the project's settings, and its Python workers."""
-    text = (PROJECT / "conf/base/spark.yml").read_text()
-    settings = {key: value for key, value in yaml.safe_load(text).items() if "${" not in str(value)}
-    started = create_session({**settings, "spark.ui.enabled": False, **changes})
+    started = create_session({**spark_settings(), "spark.ui.enabled": False, **changes})
     start_python_workers(started)
     return started
-
-
-def table(spark: SparkSession, folder: Path, name: str) -> DataFrame:
-    """Return a table of the store."""
-    schema = {"features": FEATURES_SCHEMA, "images": IMAGES_SCHEMA}[name]
-    return spark.read.schema(from_arrow_schema(schema)).parquet(f"file:{folder}/{name}")
 
 
 class Watch(threading.Thread):
@@ -80,39 +70,28 @@ class Watch(threading.Thread):
 
 def moments(folder: Path) -> tuple[Callable[[], Components], Callable[[], dict[str, Any]]]:
     """This project's nodes."""
-    spark = session()
-    nothing = table(spark, folder, "features").limit(0).withColumn("reason", lit(""))
+    session()
     parameters = PcaParameters(n_components=N_COMPONENTS, solver="moments", scale="none")
+    features, nothing = open_features(folder / "features"), Table(f"{folder}/rejected", REJECTED_SCHEMA)
     seen: dict[str, Any] = {}
 
     def fit() -> Components:
-        features, images = table(spark, folder, "features"), table(spark, folder, "images")
-        summary = summarize_features(features, images, None)
-        seen["model"], _ = fit_pca_model(summary, features, nothing, images, None, parameters)
-        return seen["model"].components_, seen["model"].explained_variance_ratio_
+        model, _ = fit_pca_model(summarize_features(features, None), features, nothing, None, parameters)
+        seen["model"] = model
+        return model.components_, model.explained_variance_ratio_
 
     def add() -> dict[str, Any]:
-        """Add the rows of `added/` to the store, and to the moments."""
-        for name in ("features", "images"):
-            for file in (folder / "added" / name).iterdir():
-                shutil.copy(file, folder / name)
+        """Add the rows of `added` to the table, and to the moments."""
+        file = features.folder.write(open_features(folder / "added").read())
+        features.commit(Change(features, [file]))
         began = time.perf_counter()
-        summary = summarize_features(
-            table(spark, folder, "features"), table(spark, folder, "images"), seen["model"]
-        )
-        seconds = time.perf_counter() - began
-        features = table(spark, folder, "features")
-        files = FeatureFiles.of(features)
-        assert files is not None
-        new = files.named(summary.coverage.files - seen["model"].summary.coverage.files)
+        summarize_features(features, seen["model"])
+        adding = time.perf_counter() - began
         began = time.perf_counter()
-        nodes._summarize(features, new, summary.sample.share)
+        nodes._summarize(features, [file], seen["model"].summary.sample.share)
         summing = time.perf_counter() - began
-        for name in ("features", "images"):
-            for file in (folder / "added" / name).iterdir():
-                (folder / name / file.name).unlink()
-        n = summary.moments.n - seen["model"].summary.moments.n
-        return {"added": n, "adding_seconds": seconds, "summing_seconds": summing}
+        features.commit(Change(features, removed=[file.name]))
+        return {"added": file.rows, "adding_seconds": adding, "summing_seconds": summing}
 
     return fit, add
 
@@ -134,7 +113,8 @@ def spark_ml(folder: Path, native: bool) -> Callable[[], Components]:
         assert "JNI" in found.getClass().getName(), found
 
     def fit() -> Components:
-        vectors = table(spark, folder, "features").select(array_to_vector("features").alias("x"))
+        features = open_features(folder / "features").to_spark(spark)
+        vectors = features.select(array_to_vector("features").alias("x"))
         fitted: Any = PCA(k=N_COMPONENTS, inputCol="x", outputCol="y").fit(vectors)
         return fitted.pc.toArray().T, fitted.explainedVariance.toArray()
 

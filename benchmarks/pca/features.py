@@ -4,21 +4,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from fruits_bigdata.schemas import FEATURES_SCHEMA, IMAGES_SCHEMA
+from benchmarks.runs import read_table
+from fruits_bigdata.schemas import FEATURES_SCHEMA, FEATURIZER, IMAGES_SCHEMA
+from fruits_bigdata.tables.data_files import MAX_ROWS
+from fruits_bigdata.tables.delta import Change, Table
 
-# As many rows as a chunk's task leaves in a file of the store.
-_ROWS_PER_FILE = 2_500
 _DATE = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def read_real(folder: Path) -> tuple[list[str], list[str], NDArray[np.float32]]:
-    """Return paths, labels and features, float32 (n, d), of a store, in the order of the paths."""
-    table = pd.read_parquet(folder, columns=["path", "label", "features"]).sort_values("path")
+    """Return paths, labels and features, float32 (n, d), of a table, in the order of the paths."""
+    table = read_table(folder, ["path", "label", "features"])
     return list(table["path"]), list(table["label"]), np.stack(table["features"].to_list())
 
 
@@ -38,12 +37,11 @@ def between(
     return [labels[i] for i in left], share * features[left] + (1 - share) * features[right]
 
 
-def write_store(folder: Path, labels: list[str], features: NDArray[np.float32], name: str) -> None:
-    """Append rows to a store, as `<folder>/features/`, and their listing to `<folder>/images/`."""
-    for schema in ("features", "images"):
-        (folder / schema).mkdir(parents=True, exist_ok=True)
-    for start in range(0, len(labels), _ROWS_PER_FILE):
-        part = features[start : start + _ROWS_PER_FILE]
+def write_features(table: Table, labels: list[str], features: NDArray[np.float32], name: str) -> None:
+    """Add rows to a table."""
+    files = []
+    for start in range(0, len(labels), MAX_ROWS):
+        part = features[start : start + MAX_ROWS]
         n, d = part.shape
         columns = [
             pa.array([f"{name}/{start + i}.jpg" for i in range(n)]),
@@ -53,7 +51,10 @@ def write_store(folder: Path, labels: list[str], features: NDArray[np.float32], 
             pa.array(["f"] * n),
             pa.ListArray.from_arrays(np.arange(0, (n + 1) * d, d, dtype=np.int32), part.ravel()),
         ]
-        rows = pa.Table.from_arrays(columns, schema=FEATURES_SCHEMA)
-        file = f"{name}-{start:09d}.parquet"
-        pq.write_table(rows, folder / "features" / file, use_dictionary=["label", "featurizer"])
-        pq.write_table(rows.select(IMAGES_SCHEMA.names), folder / "images" / file)
+        files.append(table.folder.write(pa.Table.from_arrays(columns, schema=FEATURES_SCHEMA)))
+    table.commit(Change(table, files, metadata={FEATURIZER: "f"}))
+
+
+def open_features(folder: Path) -> Table:
+    """Return a table of features."""
+    return Table(str(folder), FEATURES_SCHEMA)

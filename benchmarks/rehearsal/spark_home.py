@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pyspark
 
+from benchmarks.maven import retrieve
 from benchmarks.processes import JARS
 from benchmarks.rehearsal.yarn import HADOOP
-from fruits_bigdata.cloud.maven import retrieve
 
 # What Hadoop 3.4.2's S3A calls of AWS' SDK; its own bundle of all of the SDK has 600 MB.
 _SDK = "2.29.52"

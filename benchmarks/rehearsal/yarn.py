@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
+from benchmarks.maven import retrieve
 from benchmarks.processes import JARS, free_ports
-from fruits_bigdata.cloud.maven import retrieve
 from fruits_bigdata.java import find_java
 
 HADOOP = "3.4.2"
