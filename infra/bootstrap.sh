@@ -38,7 +38,7 @@ PIP_FIND_LINKS=$scratch/wheels "$prefix/venv/bin/python" -m pip install --quiet 
     --no-index --no-deps --require-hashes --requirement "$scratch/requirements-$FRUITS_ROLE.txt"
 "$prefix/venv/bin/python" -m pip check
 
-for part in bin project jars; do
+for part in bin project; do
     rm -rf "${prefix:?}/$part"
     cp -R "$scratch/$part" "$prefix/$part"
 done

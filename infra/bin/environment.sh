@@ -10,9 +10,6 @@ export PYTHONPATH=$SPARK_HOME/python:${py4j[0]}
 # Driver and workers run the same Python, at the same place on every node unless the caller knows better.
 export PYSPARK_PYTHON=${FRUITS_WORKER_PYTHON:-$prefix/venv/bin/python}
 export PYSPARK_DRIVER_PYTHON=$prefix/venv/bin/python
-# Spark's way to the S3A committers (conf/emr/spark.yml).
-jars=("$prefix"/jars/*.jar)
-export PYSPARK_SUBMIT_ARGS="--jars $(IFS=,; echo "${jars[*]}") pyspark-shell"
 
 export KERAS_HOME=$prefix/keras
 export DO_NOT_TRACK=1
