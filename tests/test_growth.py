@@ -214,17 +214,16 @@ def test_a_damaged_table_is_named_and_repaired(run: Run, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("name", "damage"),
     [
-        "02_intermediate/images/*.parquet",
-        "07_model_output/pca/*.parquet",
-        "07_model_output/pca_csv/pca.csv",
-        "07_model_output/pca_csv/_source.json",
-        "06_models/pca_model.npz",
-        "08_reporting/comparison.json",
+        ("02_intermediate/images/*.parquet", "cut"),
+        ("07_model_output/pca/*.parquet", "gone"),
+        ("07_model_output/pca_csv/pca.csv", "empty"),
+        ("07_model_output/pca_csv/_source.json", "cut"),
+        ("06_models/pca_model.npz", "cut"),
+        ("08_reporting/comparison.json", "empty"),
     ],
 )
-@pytest.mark.parametrize("damage", ["gone", "empty", "cut"])
 def test_what_is_made_of_others_is_made_anew(run: Run, tmp_path: Path, name: str, damage: str) -> None:
     run()
     before = stored(tmp_path, "07_model_output/pca")

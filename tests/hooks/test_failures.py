@@ -44,6 +44,10 @@ fruits_bigdata.storage.StorageError: S3 (AWS) failed while reading s3://b/1.jpg:
         ),
         (said_by_spark(FULL + "RawLocalFileSystem"), ["the disk of /out/x was full", "output_path"]),
         (said_by_spark(FULL + "DiskBlockObjectWriter"), ["the disk of /scratch was full", "spark.local.dir"]),
+        (
+            said_by_spark(f"OSError: [Errno {errno.ENOSPC}] No space left on device: '/out/y/.part.tmp'"),
+            ["the disk of /out/y was full"],
+        ),
         (OSError(errno.EDQUOT, "..."), ["Disk quota exceeded: the disk of /out/x"]),
         (OSError(errno.EROFS, "..."), ["Read-only file system: /out/x was not to be had while saving x"]),
         (PermissionError(errno.EACCES, "...", "/a/b"), ["Permission denied: /a was not to be had"]),

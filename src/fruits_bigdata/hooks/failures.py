@@ -27,6 +27,8 @@ _NOT_WRITABLE = {errno.EROFS: "Read-only file system", errno.EACCES: "Permission
 _SCRATCH = re.compile(r"/blockmgr-|/spark-[0-9a-f-]{36}|DiskBlockObjectWriter|DiskStore|Spill|ShuffleWriter")
 # A worker's exception reaches the driver as text; its own traceback ends with this line.
 _SAID_BY_A_WORKER = re.compile(r"^(?:\w+\.)*(?:StorageError|FeaturesNotFiniteError): (.+)$", re.MULTILINE)
+# What its traceback says of an OSError that has a number and names a file.
+_SAID_OF_A_FILE = re.compile(r"\[Errno (\d+)\] [^\n]*?: '([^'\n]+)'")
 _JAVA_IS_GONE = ("Answer from Java side is empty", "Py4JNetworkError", "ConnectionRefusedError")
 _WORKER_IS_GONE = ("Python worker exited unexpectedly", "ExecutorLostFailure")
 
@@ -99,7 +101,7 @@ def explain(error: BaseException, doing: str, place: str | None, scratch: str) -
     text = "\n".join(str(one) for one in errors if type(one).__module__.startswith(("py4j", "pyspark")))
     reason = _reason(errors, text, _FULL)
     if reason is not None:
-        where = _file(errors, _FULL)
+        where = _folder(errors, text, _FULL)
         if where is None:
             where = scratch if place is None or is_s3(place) or _SCRATCH.search(text) else place
         return (
@@ -108,7 +110,7 @@ def explain(error: BaseException, doing: str, place: str | None, scratch: str) -
         )
     reason = _reason(errors, text, _NOT_WRITABLE)
     if reason is not None and not any(map(is_s3_failure, errors)):
-        where = _file(errors, _NOT_WRITABLE) or place or scratch
+        where = _folder(errors, text, _NOT_WRITABLE) or place or scratch
         return (
             f"{reason}: {where} was not to be had while {doing}. Let this user have it, or choose another "
             f"place, {_AGAIN}"
@@ -150,12 +152,18 @@ def _reason(errors: list[BaseException], text: str, words: Mapping[int, str]) ->
     return next((said for number, said in words.items() if number in numbers or said in text), None)
 
 
-def _file(errors: list[BaseException], words: Mapping[int, str]) -> str | None:
-    """Return the folder of the file that an error of this process names."""
-    for one in errors:
-        if isinstance(one, OSError) and one.errno in words and isinstance(one.filename, str):
-            return os.path.dirname(os.path.abspath(one.filename))
-    return None
+def _folder(errors: list[BaseException], text: str, words: Mapping[int, str]) -> str | None:
+    """Return the folder of the file that an error names, of this process or of a worker."""
+    files = [(one.errno, one.filename) for one in errors if isinstance(one, OSError)]
+    files += [(int(number), file) for number, file in _SAID_OF_A_FILE.findall(text)]
+    return next(
+        (
+            os.path.dirname(os.path.abspath(file))
+            for number, file in files
+            if number in words and isinstance(file, str)
+        ),
+        None,
+    )
 
 
 def _free(*folders: str) -> str:

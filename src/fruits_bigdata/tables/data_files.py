@@ -105,6 +105,10 @@ class DataFolder:
                     file.flush()
                     os.fsync(file.fileno())
                 os.replace(hidden, f"{self.path}/{name}")
+            except OSError as error:
+                # Which disk is full, only the name tells; writing to an open file does not give it.
+                error.filename = error.filename or hidden
+                raise
             finally:
                 if os.path.exists(hidden):
                     os.remove(hidden)
