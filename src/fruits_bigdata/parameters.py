@@ -101,7 +101,7 @@ class S3Parameters(_Parameters):
     """How S3 is reached: see `conf/base/globals.yml`."""
 
     endpoint_url: Text | None
-    region: Text | None
+    region: Text
     path_style: bool
     timeout_seconds: PositiveFloat
     attempts: PositiveInt

@@ -106,22 +106,18 @@ def configure_s3(settings: Mapping[str, Any]) -> None:
     Raises:
         ValueError: There is no such encryption, or it has no key.
     """
-    # A cached listing would hide what a worker, another process, writes.
-    options: dict[str, Any] = {"use_listings_cache": False}
-    region = settings.get("region")
-    # Named in any case: each client has variables of its own by which it would go elsewhere.
-    endpoint = settings.get("endpoint_url") or _configured_endpoint()
-    if endpoint is None and region:
-        endpoint = _AWS_ENDPOINT.format(region)
-    if endpoint:
-        options["endpoint_url"] = endpoint
-    if region:
-        options["client_kwargs"] = {"region_name": region}
-    seconds = settings.get("timeout_seconds", _TIMEOUT_SECONDS)
-    options["config_kwargs"] = {
-        "connect_timeout": seconds,
-        "read_timeout": seconds,
-        "retries": {"mode": "standard", "total_max_attempts": settings.get("attempts", _ATTEMPTS)},
+    region, seconds = settings["region"], settings.get("timeout_seconds", _TIMEOUT_SECONDS)
+    options: dict[str, Any] = {
+        # A cached listing would hide what a worker, another process, writes.
+        "use_listings_cache": False,
+        # Named also for AWS: each client has variables of its own by which it would go elsewhere.
+        "endpoint_url": settings.get("endpoint_url") or _AWS_ENDPOINT.format(region),
+        "client_kwargs": {"region_name": region},
+        "config_kwargs": {
+            "connect_timeout": seconds,
+            "read_timeout": seconds,
+            "retries": {"mode": "standard", "total_max_attempts": settings.get("attempts", _ATTEMPTS)},
+        },
     }
     if settings.get("path_style"):
         options["config_kwargs"]["s3"] = {"addressing_style": "path"}
@@ -136,20 +132,6 @@ def configure_s3(settings: Mapping[str, Any]) -> None:
         # What s3fs sends with each request that knows such a thing.
         options["s3_additional_kwargs"] = {name: value for name, value in given.items() if value}
     fsspec.config.conf["s3"] = options
-
-
-def _configured_endpoint() -> str | None:
-    """Return the endpoint that AWS' own tools take from the environment or the profile, if they name one.
-
-    "Service-specific endpoints", AWS SDKs and Tools Reference Guide.
-    """
-    names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
-    named = next((os.environ[name] for name in names if os.environ.get(name)), None)
-    if named is None and ("AWS_PROFILE" in os.environ or "AWS_CONFIG_FILE" in os.environ):
-        import botocore.session
-
-        named = botocore.session.Session().get_scoped_config().get("endpoint_url")
-    return named
 
 
 def s3a_encryption(encryption: str | None) -> str | None:

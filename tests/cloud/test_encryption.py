@@ -57,7 +57,7 @@ def test_an_encryption_that_is_none_is_refused(
 ) -> None:
     monkeypatch.setattr(fsspec.config, "conf", {})
     with pytest.raises(ValueError, match=r"^s3\.encryption="):
-        configure_s3(settings)
+        configure_s3({"region": "eu-west-3", **settings})
     assert fsspec.config.conf == {}
 
 

@@ -247,37 +247,14 @@ def test_an_endpoint_without_tls_is_refused_whatever_is_allowed(
             check_residency({"images": bucket}, {**s3, "endpoint_url": endpoint}, REGIONS, allowed)
 
 
-def test_a_server_on_this_machine_needs_no_tls(
-    bucket: str, s3: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_on_this_machine_needs_no_tls(bucket: str, s3: dict[str, Any]) -> None:
     here = s3["endpoint_url"].replace("127.0.0.1", "localhost")
     check_residency({"images": bucket}, {**s3, "endpoint_url": here}, REGIONS)
-    # A variable is no way around it. Fresh settings, since a client is kept by those it was made with.
-    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://s3.eu-west-3.amazonaws.com")
-    with pytest.raises(ResidencyError, match=r"at http://s3.eu-west-3.amazonaws.com, and without TLS"):
-        check_residency({"images": bucket}, {**s3, "endpoint_url": None, "attempts": 3}, REGIONS)
 
 
-def test_an_endpoint_that_a_variable_of_aws_names_is_seen(
-    bucket: str, s3: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "https://s3.example.us")
-    with pytest.raises(ResidencyError, match=r"at https://s3.example.us, which is not AWS' S3 in a region"):
-        check_residency({"images": bucket}, {**s3, "endpoint_url": None}, REGIONS)
-
-
-def test_the_clients_region_is_checked(
-    bucket: str, s3: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with pytest.raises(ResidencyError, match=r"client would work in us-west-2 \(s3.region\)"):
+def test_the_clients_region_is_checked(bucket: str, s3: dict[str, Any]) -> None:
+    with pytest.raises(ResidencyError, match=r"client would work in us-west-2, and .* set s3.region"):
         check_residency({"images": bucket}, {**s3, "region": "us-west-2"}, REGIONS)
-    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
-        monkeypatch.delenv(name, raising=False)
-    with pytest.raises(ResidencyError, match=r"which region the client would work: set s3.region"):
-        check_residency({"images": bucket}, {**s3, "region": None}, REGIONS)
-    monkeypatch.setenv("AWS_REGION", "ap-south-1")
-    with pytest.raises(ResidencyError, match=r"client would work in ap-south-1 \(AWS_REGION\)"):
-        check_residency({"images": bucket}, {**s3, "region": None}, REGIONS)
 
 
 def test_a_cluster_outside_is_refused(metadata_service: Callable[..., str]) -> None:

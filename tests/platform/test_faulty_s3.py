@@ -1,5 +1,6 @@
 """S3 that answers 503, breaks connections and hangs, before a real S3 protocol server."""
 
+import json
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from deltalake import DeltaTable
 
 from benchmarks.faulty_proxy import FAULTS, FaultyProxy, is_commit
+from benchmarks.runs import FEATURES, STATISTICS
 from fruits_bigdata.datasets.compiled_models_dataset import CompiledModelsDataset
 from fruits_bigdata.datasets.pca_model_dataset import PcaModelDataset
 from fruits_bigdata.datasets.published_file_dataset import PublishedFileDataset
@@ -24,6 +27,7 @@ from fruits_bigdata.tables.data_files import DataFolder
 from fruits_bigdata.tables.delta import Change, ConcurrentRunError, Table
 from fruits_bigdata.vision.featurize import _fetch
 from fruits_bigdata.vision.weights import Weights
+from tests.platform.conftest import N_IMAGES
 
 PROJECT = Path(__file__).parents[2]
 IN_A_HURRY = {"attempts": 1, "timeout_seconds": 0.2}
@@ -246,13 +250,11 @@ def test_a_run_over_s3_ends_as_if_nothing_had_failed_or_fails_and_is_repaired(
     tmp_path: Path,
 ) -> None:
     run = s3_run(bucket, proxy, params, command)
-    # First the storage goes away once the first chunk has been read, and does not come back.
-    read: set[str] = set()
+    # First the storage goes away once the first chunk is in the table, and does not come back.
+    committed = tmp_path / FEATURES / "_delta_log" / f"{1:020d}.json"
 
     def gone(method: str, path: str) -> bool:
-        if path.endswith(".jpg"):
-            read.add(path)
-        return len(read) > 60
+        return path.endswith(".jpg") and committed.exists()
 
     proxy.share, proxy.only, proxy.faults = 1, gone, ("slow_down",)
     failed = run(tmp_path, **{"s3.timeout_seconds": 0.3, "s3.attempts": 1})
@@ -262,9 +264,10 @@ def test_a_run_over_s3_ends_as_if_nothing_had_failed_or_fails_and_is_repaired(
     assert "SlowDown: Please reduce your request rate" in last
     assert not list((tmp_path / "04_feature").glob("rejected/*.parquet"))
     # Then one request in ten fails, one way or another.
+    n_kept = DeltaTable(tmp_path / FEATURES).to_pyarrow_table().num_rows
     proxy.only, proxy.share, proxy.faults, proxy.hang_seconds = lambda method, path: True, 0.1, FAULTS, 0.5
-    passed = proxy.counts["passed"]
     done = run(tmp_path)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert proxy.counts["passed"] - passed < 150
+    statistics = json.loads((tmp_path / STATISTICS).read_text())
+    assert statistics["images"] == N_IMAGES - n_kept < N_IMAGES
     assert_same(tmp_path)

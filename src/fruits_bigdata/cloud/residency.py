@@ -8,9 +8,8 @@ A plain function for the catalog, for a notebook and for the command line:
 import ipaddress
 import json
 import logging
-import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -33,7 +32,6 @@ _AWS_DOMAINS = (".amazonaws.com", ".api.aws")
 # How GetBucketLocation names the two oldest regions.
 _OLD_NAMES = {None: "us-east-1", "": "us-east-1", "EU": "eu-west-1"}
 _REGION_HEADER = "x-amz-bucket-region"
-_REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
 
 logger = logging.getLogger(__name__)
 
@@ -83,12 +81,11 @@ def check_residency(
     buckets = {name: bucket for name, url in places.items() if (bucket := bucket_of(url))}
     if not buckets:
         return
-    for origin, region in _client_regions(s3):
-        if region not in regions:
-            raise ResidencyError(
-                f"The client would work in {region} ({origin}), and data may be worked on in {allowed} only: "
-                f"set s3.region in conf/<env>/globals.yml to one of these, or {_way_in(region)}"
-            )
+    if s3["region"] not in regions:
+        raise ResidencyError(
+            f"The client would work in {s3['region']}, and data may be worked on in {allowed} only: set "
+            f"s3.region in conf/<env>/globals.yml to one of these, or {_way_in(s3['region'])}"
+        )
     configure_s3(s3)
     settings = json.dumps(s3, sort_keys=True, default=str)
     for name, bucket in buckets.items():
@@ -152,19 +149,6 @@ def _with_reasons(
 
 def _way_in(region: str) -> str:
     return f"allow it with the reason: --params 'allowed_regions.{region}=why, and who decided it'"
-
-
-def _client_regions(s3: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield where each region that a client may take comes from, and the region."""
-    if s3.get("region"):
-        yield "s3.region", s3["region"]
-        return
-    found = [(name, os.environ[name]) for name in _REGION_VARIABLES if os.environ.get(name)]
-    if not found:
-        raise ResidencyError(
-            "Nobody can tell in which region the client would work: set s3.region in conf/<env>/globals.yml"
-        )
-    yield from found
 
 
 def _keeps_secrets(endpoint: str) -> bool:
