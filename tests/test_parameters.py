@@ -60,6 +60,22 @@ def test_the_files_name_every_parameter_and_no_other(shipped: dict[str, Any]) ->
         ("pca.refit_tolerance", 5, "pca.refit_tolerance=5: give a number less than or equal to 1"),
         ("pca", 50, "pca=50: give "),
         ("s3.attempts", 0, "s3.attempts=0: give a number greater than 0"),
+        (
+            "s3.endpoint_url",
+            "s3.example.eu",
+            "s3.endpoint_url=s3.example.eu: give null for AWS, or an address",
+        ),
+        (
+            "s3.endpoint_url",
+            "https://s3.eu-west-3.amazonaws.com@evil.us",
+            "s3.endpoint_url=https://s3.eu-west-3",
+        ),
+        (
+            "s3.endpoint_url",
+            r"https://evil.us\@s3.eu-west-3.amazonaws.com",
+            "s3.endpoint_url=https://evil.us",
+        ),
+        ("s3.region", None, "s3.region=null: give text"),
         ("s3.encryption", "AES", "s3.encryption=AES: give 'AES256' or 'aws:kms'"),
         ("executors", -2, "executors=-2: give a number greater than 0"),
         ("allowed_regions.us-east-1", True, "allowed_regions.us-east-1=true: give text"),
@@ -85,6 +101,7 @@ def test_a_value_that_is_not_allowed_is_named_with_what_is(
         ("pca.n_components", 0.95),
         ("weights_digest", "0" * 64),
         ("s3.timeout_seconds", 0.5),
+        ("s3.endpoint_url", "http://127.0.0.1:9000/"),
         ("allowed_regions.us-east-1", None),
     ],
 )

@@ -1,6 +1,7 @@
 """Every parameter of `conf/<env>/parameters*.yml`, and what is allowed for it."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -107,6 +108,14 @@ class S3Parameters(_Parameters):
     attempts: PositiveInt
     encryption: Literal["AES256", "aws:kms"] | None
     kms_key: Text | None
+
+    @field_validator("endpoint_url")
+    @classmethod
+    def _is_an_address(cls, url: str | None) -> str | None:
+        # Clients disagree on the host of addresses that have more.
+        if url is None or re.fullmatch(r"(?i:https?)://[^\s/@?#\\]+/?", url):
+            return url
+        raise ValueError("null for AWS, or an address without user and path, such as https://s3.example.eu")
 
 
 class RunParameters(_Parameters):
