@@ -87,7 +87,8 @@ class Account:
                 return False
             # Of any other answer the guard makes its own.
         regions = dict.fromkeys(EU_REGIONS, "EU")
-        check_residency({"the bucket": f"s3://{self.bucket}"}, {"region": self.region}, regions)
+        s3 = {"endpoint_url": self.client("s3").meta.endpoint_url, "region": self.region}
+        check_residency({"the bucket": f"s3://{self.bucket}"}, s3, regions)
         return True
 
     def _client(self, service: str, region: str | None = None) -> Any:

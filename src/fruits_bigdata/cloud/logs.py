@@ -31,8 +31,10 @@ def read_logs(account: Account, kind: Kind, lines: int) -> Iterator[str]:
     if kind == "bootstrap":
         keys = [key for key in keys if "/bootstrap-actions/" in key]
     if kind == "step" and keys:
-        newest = max(keys, key=lambda key: objects[key][1]).rpartition("/")[0]
-        keys = [key for key in keys if key.startswith(f"{newest}/")]
+        # By their dates one could not tell: the logs of several steps are copied at once.
+        steps = [step["Id"] for step in Cluster(account).steps(cluster_id)]
+        newest = max((key.split("/")[-2] for key in keys), key=steps.index)
+        keys = [key for key in keys if key.split("/")[-2] == newest]
     if not keys:
         raise CloudError(
             f"There are no logs of {kind} below s3://{account.bucket}/Logs/{cluster_id}/ yet: EMR copies "
