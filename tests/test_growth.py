@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ from pyspark.sql import SparkSession
 
 from fruits_bigdata import spark_session
 from fruits_bigdata.linalg.pca import PcaError
-from fruits_bigdata.pipelines.featurization.nodes import RemovalError
 from fruits_bigdata.pipelines.reporting.nodes import TooManyRejectedError
 from fruits_bigdata.tables import delta
 from fruits_bigdata.vision.weights import Weights, write_weights
@@ -177,30 +175,6 @@ def test_a_folder_that_cannot_be_listed_for_one_run_loses_no_row(
     pd.testing.assert_frame_equal(after[after["path"] != "Café crème/new.jpg"].reset_index(drop=True), before)
 
 
-def test_the_listing_of_one_folder_is_not_featurized_from_another(
-    run: Run, images_path: Path, tmp_path: Path
-) -> None:
-    run("loading")
-    other = tmp_path / "another folder"
-    shutil.copytree(images_path, other)
-    with pytest.raises(ValueError, match=r"stored listing is of .*Test, and images_path is .*another folder"):
-        run("featurization", images_path=str(other))
-    assert not (tmp_path / "out/04_feature/features").exists()
-
-
-def test_most_of_the_images_do_not_vanish_by_a_wrong_path(
-    run: Run, images_path: Path, tmp_path: Path
-) -> None:
-    run()
-    wrong = tmp_path / "wrong"
-    draw(wrong / "Pear" / "1.jpg", 1)
-    with pytest.raises(RemovalError, match=r"6 of 6 stored images .*max_removed_share=0\.5"):
-        run(images_path=str(wrong))
-    run()
-    assert report(tmp_path, "featurization_statistics")["images"] == 0
-    assert len(stored(tmp_path, "04_feature/features")) == 6
-
-
 def test_a_damaged_table_is_named_and_repaired(run: Run, tmp_path: Path) -> None:
     run()
     before = stored(tmp_path, "04_feature/features")
@@ -250,24 +224,6 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(
     assert "A run would featurize 6 images" in caplog.text
     assert not (tmp_path / "out").exists()
     assert run("plan")["plan"].load()["new"] == 6
-
-
-def test_rejected_images_are_tried_again_when_told_to(run: Run, images_path: Path, tmp_path: Path) -> None:
-    image = images_path / "Apple Red" / "0_100.jpg"
-    good, date = image.read_bytes(), image.stat().st_mtime_ns
-    # As many bytes as before, and of the same date: no change that a listing shows.
-    image.write_bytes(bytes(len(good)))
-    os.utime(image, ns=(date, date))
-    run()
-    assert len(stored(tmp_path, "04_feature/rejected")) == 1
-    image.write_bytes(good)
-    os.utime(image, ns=(date, date))
-    run()
-    assert report(tmp_path)["counts"]["rejected"] == 1
-    run(retry_rejected=True)
-    assert report(tmp_path)["counts"] | {"rejected": 0, "features": 6} == report(tmp_path)["counts"]
-    assert len(stored(tmp_path, "04_feature/rejected")) == 0
-    assert stored(tmp_path, "04_feature/features")["path"].is_unique
 
 
 def test_a_run_of_broken_images_fails_after_its_report(run: Run, images_path: Path, tmp_path: Path) -> None:

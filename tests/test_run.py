@@ -105,22 +105,6 @@ def test_every_listed_image_has_features_or_a_reason(
     assert (images["label"] == [path.split("/")[0] for path in images["path"]]).all()
 
 
-def test_features_are_those_of_plain_keras(
-    first_run: subprocess.CompletedProcess[str],
-    params: dict[str, object],
-    images_path: Path,
-    keras_model,  # type: ignore[no-untyped-def]
-) -> None:
-    from keras.applications.mobilenet_v2 import preprocess_input
-
-    features = stored(params, "04_feature/features")
-    pixels = [
-        np.asarray(Image.open(images_path / p).resize((224, 224)), np.float32) for p in features["path"]
-    ]
-    expected = keras_model.predict(preprocess_input(np.stack(pixels)), verbose=0)
-    np.testing.assert_allclose(np.stack(features["features"]), expected, atol=1e-4)
-
-
 def test_scores_are_those_of_scikit_learn_in_parquet_and_csv(
     first_run: subprocess.CompletedProcess[str], params: dict[str, object]
 ) -> None:

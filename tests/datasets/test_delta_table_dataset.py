@@ -31,28 +31,10 @@ def test_a_table_loads_as_its_newest_version(tmp_path: Path) -> None:
     assert dataset(tmp_path).load().rows == 3
 
 
-def test_an_empty_change_makes_the_table(tmp_path: Path) -> None:
-    dataset(tmp_path).save(Change(dataset(tmp_path).load()))
-    assert dataset(tmp_path).exists()
-
-
-def test_chunk_after_chunk_is_committed(tmp_path: Path) -> None:
-    table = dataset(tmp_path).load()
-    for path in "abc":
-        dataset(tmp_path).save(Change(table, [table.folder.write(rejections(path))]))
-    assert dataset(tmp_path).load().version == 3
-
-
-@pytest.mark.parametrize("damage", ["missing", "empty"])
-def test_damage_is_noticed_when_the_table_is_loaded(
-    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_damage_is_noticed_when_the_table_is_loaded(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     fill(tmp_path, "a", "b")
     file = fill(tmp_path, "c")
-    if damage == "missing":
-        file.unlink()
-    else:
-        os.truncate(file, 0)
+    os.truncate(file, 0)
     with pytest.raises(DatasetError, match=f"{file.name}.*repair=true"):
         dataset(tmp_path).load()
     with caplog.at_level(logging.WARNING):
