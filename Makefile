@@ -33,7 +33,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 
 images: $(STAMP) ## Draw the sample images, unless they are there
-	@$(BIN)/python -m fruits_bigdata.sample_images data/01_raw/Test
+	@$(BIN)/python -m tools.sample_images data/01_raw/Test
 
 run: $(STAMP) $(if $(IMAGES),,images) ## Images to features, PCA, CSV and report
 	@params="$$($(BIN)/python -m fruits_bigdata.command_line)" && $(BIN)/kedro run $${params:+--params "$$params"}

@@ -11,11 +11,11 @@ from kedro.config import OmegaConfigLoader
 
 from benchmarks.notebook import NOTEBOOK, PROJECT, execute
 from fruits_bigdata.datasets.compiled_models_dataset import CompiledModelsDataset
-from fruits_bigdata.sample_images import SAMPLE_CLASSES, write_sample_images
 from fruits_bigdata.settings import CONFIG_LOADER_ARGS
 from fruits_bigdata.vision.engine import CompiledModel
 from fruits_bigdata.vision.model import model_key
 from fruits_bigdata.vision.weights import Weights, write_weights
+from tools.sample_images import SAMPLE_CLASSES, write_sample_images
 
 # 1 MB, of which pictures are the most.
 MAX_BYTES = 1_000_000

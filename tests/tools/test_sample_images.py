@@ -1,0 +1,83 @@
+from itertools import combinations
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from tools.sample_images import SAMPLE_CLASSES, write_sample_images
+from tools.sample_images.__main__ import main
+from tools.sample_images.fruits import FRUITS
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two images of each class."""
+    root = tmp_path_factory.mktemp("images") / "Test"
+    assert write_sample_images(root, 2) == 2 * len(SAMPLE_CLASSES)
+    return root
+
+
+def content(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def pixels(root: Path, name: str, index: int) -> np.ndarray:
+    with Image.open(root / name / f"{index}_100.jpg") as image:
+        assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (100, 100))
+        return np.asarray(image).astype(int)
+
+
+def test_the_layout_is_that_of_fruits_360(root: Path) -> None:
+    assert len(SAMPLE_CLASSES) >= 12
+    assert set(content(root)) == {f"{name}/{i}_100.jpg" for name in SAMPLE_CLASSES for i in (0, 1)}
+
+
+@pytest.mark.parametrize("name", SAMPLE_CLASSES)
+def test_a_fruit_fills_a_white_frame_without_holes_and_turns(root: Path, name: str) -> None:
+    first, second = pixels(root, name, 0), pixels(root, name, 1)
+    assert first[[0, 0, -1, -1], [0, -1, 0, -1]].min() >= 245
+    rows, columns = np.nonzero(first.min(axis=2) < 200)
+    assert 85 <= max(np.ptp(rows), np.ptp(columns)) < 100
+    fruit = np.zeros((100, 100), bool)
+    fruit[rows, columns] = True
+    # A pixel of the background with fruit on all sides.
+    holes = ~fruit[1:-1, 1:-1] & fruit[:-2, 1:-1] & fruit[2:, 1:-1] & fruit[1:-1, :-2] & fruit[1:-1, 2:]
+    assert (holes & (first[1:-1, 1:-1].min(axis=2) > 250)).sum() == 0
+    assert (np.abs(first - second).max(axis=2) > 16).mean() > 0.02
+
+
+def test_classes_look_unlike_each_other(root: Path) -> None:
+    looks = {name: pixels(root, name, 0) for name in SAMPLE_CLASSES}
+    for one, other in combinations(SAMPLE_CLASSES, 2):
+        assert np.abs(looks[one] - looks[other]).mean() > 8, (one, other)
+
+
+def test_an_image_is_the_same_whenever_it_is_drawn() -> None:
+    first, again = (FRUITS["Banana"]().picture(18, 50) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+
+
+def test_only_what_is_missing_is_drawn(root: Path) -> None:
+    before = content(root)
+    (root / "Banana" / "1_100.jpg").unlink()
+    (root / "Lemon" / "0_100.jpg").unlink()
+    # What a run has left that was killed is no image.
+    (root / "Lemon" / "0_100.jpg.7.part").write_bytes(b"half")
+    done = CliRunner().invoke(main, [str(root), "--images-per-class", "2"])
+    assert (done.exit_code, done.stdout) == (0, f"Drew 2 images into {root}\n")
+    assert {path: data for path, data in content(root).items() if path.endswith(".jpg")} == before
+    assert CliRunner().invoke(main, [str(root), "--images-per-class", "2"]).output == ""
+
+
+def test_a_drawing_that_fails_leaves_no_half_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: Image.Image, file: IO[bytes], *options: object, **more: object) -> None:
+        file.write(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Image.Image, "save", fail)
+    with pytest.raises(OSError, match="disk full"):
+        write_sample_images(tmp_path, 1)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
