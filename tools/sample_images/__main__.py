@@ -12,8 +12,7 @@ from tools.sample_images import IMAGES_PER_TURN, SAMPLE_CLASSES, write_sample_im
 
     {len(SAMPLE_CLASSES)} classes: {", ".join(SAMPLE_CLASSES)}.
 
-    Images that are there already are kept, so an interrupted run can be started again; when nothing is
-    missing, the command says nothing.
+    Images that are there already are kept, so an interrupted run can be started again.
     """
 )
 @click.argument("root", type=click.Path(file_okay=False, path_type=Path))
