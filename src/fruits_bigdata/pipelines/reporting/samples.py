@@ -51,9 +51,7 @@ def sample_points(pca: Table, n: int = MAX_POINTS) -> pd.DataFrame:
     return points
 
 
-def read_pictures(
-    read: Callable[[str], bytes], paths: Iterable[str], size: int, seconds: float
-) -> tuple[Pictures, int]:
+def read_pictures(read: Callable[[str], bytes], paths: Iterable[str], size: int, seconds: float) -> Pictures:
     """Read images as people look at them: upright, on white, `size` pixels on each side.
 
     Args:
@@ -64,7 +62,7 @@ def read_pictures(
             read or decoded any more.
 
     Returns:
-        Pixels by path, uint8, shape (size, size, 3), and how many could not be read.
+        Pixels by path, uint8, shape (size, size, 3).
     """
     until = perf_counter() + seconds
     found: Pictures = {}
@@ -92,4 +90,4 @@ def read_pictures(
             "%s images could not be read for the report's pictures, such as %s", f"{len(failed):,}", failed[0]
         )
     # A copy, since a reading that hung may still come to an end.
-    return dict(found), len(failed)
+    return dict(found)
