@@ -93,11 +93,10 @@ def build(matrix: np.ndarray) -> Callable[..., Any]:
             "classes": measure_classes(model),
             "neighbours": choose_neighbours(model),
         }
-        presentation, said = build_slides(metrics, points, pictures, pictures, {"region": region})
+        file, said = build_slides(metrics, points, pictures, pictures, {"region": region})
+        presentation = Presentation(io.BytesIO(file))
         assert said == f"{len(presentation.slides)} slides"
-        file = io.BytesIO()
-        presentation.save(file)
-        return Presentation(file)
+        return presentation
 
     return build
 
