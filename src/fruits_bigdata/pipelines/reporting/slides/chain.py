@@ -1,7 +1,7 @@
 """Slides: the Spark chain step by step, the broadcast, the featurization and the PCA."""
 
 from fruits_bigdata.pipelines.reporting.slides import measured
-from fruits_bigdata.pipelines.reporting.slides.charts import Bar, bars, line
+from fruits_bigdata.pipelines.reporting.slides.charts import bars, line
 from fruits_bigdata.pipelines.reporting.slides.french import (
     count,
     megabytes,
@@ -11,15 +11,16 @@ from fruits_bigdata.pipelines.reporting.slides.french import (
 )
 from fruits_bigdata.pipelines.reporting.slides.layout import BOTTOM, INSIDE, MARGIN, TOP, Box, Deck
 from fruits_bigdata.pipelines.reporting.slides.run import Run
-from fruits_bigdata.pipelines.reporting.slides.writing import MUTED, TABLE
+from fruits_bigdata.pipelines.reporting.slides.writing import TABLE
 
 
 def add_steps(deck: Deck, run: Run) -> None:
     """Draw the chain with this run's numbers, and say where each table goes on S3."""
     counts, pca = run["counts"], run["pca"]
-    k, listed = pca["n_components"], number(counts["listed"])
+    k, n_features, listed = pca["n_components"], number(pca["n_features"]), number(counts["listed"])
+    scores, lines = number(counts["published"]["pca"]), number(counts["published"]["pca_csv"])
     deck.begin(
-        f"La chaîne Spark pas à pas : {count(counts['listed'], 'image')}, puis {number(pca['n_features'])} "
+        f"La chaîne Spark pas à pas : {count(counts['listed'], 'image')}, puis {n_features} "
         f"descripteurs, puis {k}",
         f"""Cinq pipelines Kedro, lancés par une seule commande, kedro run. Loading liste les images sans les
         ouvrir. Featurization compare la liste à la table features, ne garde que les images nouvelles, les
@@ -29,14 +30,14 @@ def add_steps(deck: Deck, run: Run) -> None:
         tables Delta : des fichiers Parquet, et un journal qui dit lesquels comptent. Les travailleurs
         écrivent les fichiers, directement dans S3 avec l'environnement emr ; le pilote les valide lot par
         lot, et un lecteur voit une version entière, ancienne ou nouvelle. Cette
-        exécution a publié {number(counts["published"]["pca_csv"])} lignes de CSV.""",
+        exécution a publié {lines} lignes de CSV.""",
     )
     steps = [
         ("1. Lister", "loading", f"{listed} images"),
         ("2. Diffuser", "broadcast", megabytes(run["featurization"]["broadcast_bytes"])),
-        ("3. Décrire", "featurization", f"{number(counts['features'])} x {number(pca['n_features'])}"),
-        ("4. Réduire", "pca", f"{number(counts['published']['pca'])} x {k}"),
-        ("5. Exporter", "export", f"{number(counts['published']['pca_csv'])} lignes"),
+        ("3. Décrire", "featurization", f"{number(counts['features'])} x {n_features}"),
+        ("4. Réduire", "pca", f"{scores} x {k}"),
+        ("5. Exporter", "export", f"{lines} lignes"),
         ("6. Rendre compte", "reporting", "figures, support"),
     ]
     for i, step in enumerate(steps):
@@ -44,29 +45,20 @@ def add_steps(deck: Deck, run: Run) -> None:
         deck.box(step, Box(left, TOP, 1.8, 1.25), 15, strong=i in (1, 3))
         if i:
             deck.arrow((left - 0.26, TOP + 0.62), (left, TOP + 0.62))
-    rows = [
-        ("Table", "Sur S3 (emr)", "Contenu", "Format", "Lignes"),
-        ("images d'entrée", "Test/", "un dossier par classe", "JPEG, PNG", listed),
-        (
-            "features",
-            "Results/",
-            f"{number(pca['n_features'])} réels par image",
-            "Delta",
-            number(counts["features"]),
-        ),
-        ("rejected", "Results_Rejected/", "la raison de chaque rejet", "Delta", number(counts["rejected"])),
-        ("pca", "Results_PCA/", count(k, "composante"), "Delta", number(counts["published"]["pca"])),
-        ("pca_csv", "Results_CSV/", f"{k + 2} colonnes", "CSV", number(counts["published"]["pca_csv"])),
-    ]
-    end = deck.table(rows, Box(MARGIN, 3.15, INSIDE, 3.1), (2.4, 2.9, 3.4, 1.7, 1.733), 16)
-    wrote = (
-        "cette exécution a écrit sur S3" if run.on_cluster else "cette exécution a écrit sur le disque local"
-    )
-    deck.text(
-        f"Le même code écrit sur le disque ou directement sur S3, selon conf/ ; {wrote}.",
-        Box(MARGIN, end + 0.08, INSIDE, 0.4),
-        TABLE,
-        MUTED,
+    place = "S3" if run.on_cluster else "le disque local"
+    deck.table(
+        f"""
+        Table | Sur S3 (emr) | Contenu | Format | Lignes
+        images d'entrée | Test/ | un dossier par classe | JPEG, PNG | {listed}
+        features | Results/ | {n_features} réels par image | Delta | {number(counts["features"])}
+        rejected | Results_Rejected/ | la raison de chaque rejet | Delta | {number(counts["rejected"])}
+        pca | Results_PCA/ | {count(k, "composante")} | Delta | {scores}
+        pca_csv | Results_CSV/ | {k + 2} colonnes | CSV | {lines}
+        """,
+        Box(MARGIN, 3.15, INSIDE, 3.1),
+        (2.4, 2.9, 3.4, 1.7, 1.733),
+        note="Le même code écrit sur le disque ou directement sur S3, selon conf/ ; "
+        f"cette exécution a écrit sur {place}.",
     )
 
 
@@ -89,7 +81,7 @@ def add_broadcast(deck: Deck, run: Run) -> None:
         top = 1.8 + 1.75 * i
         deck.box([f"Exécuteur {i + 1}", "une copie"], Box(4.3, top, 2.0, 1.2), 16)
         deck.arrow((2.8, 3.1 + 0.3 * i), (4.3, top + 0.6))
-    deck.text("broadcast", Box(2.75, 2.05, 1.5, 0.4), TABLE, MUTED)
+    deck.note("broadcast", Box(2.75, 2.05, 1.5, 0.4))
     if done["images"]:
         memory = max(worker["peak_memory_mb"] for worker in done["workers"])
         said = [
@@ -107,21 +99,17 @@ def add_broadcast(deck: Deck, run: Run) -> None:
         ],
         Box(6.7, TOP + 0.1, 6.05, 3.6),
     )
-    rows = [
-        ("Calcul : 20 tâches, 2 exécuteurs de 4 cœurs", "Modèle remis à Python", "Réseau construit"),
-        (
-            "Diffusion, interpréteur gardé",
-            f"8 travailleurs x {megabytes(size)} = {megabytes(8 * size)}",
-            "8 fois",
-        ),
-        (
-            "Fonction qui emporte le modèle",
-            f"20 tâches x {megabytes(size)} = {megabytes(20 * size)}",
-            "8 fois",
-        ),
-        ("Première version : poids diffusés, Keras", "une fois par travailleur", "20 fois"),
-    ]
-    deck.table(rows, Box(MARGIN, 5.0, INSIDE, 1.8), (4.9, 4.6, 2.633), 16)
+    one = megabytes(size)
+    deck.table(
+        f"""
+        Calcul : 20 tâches, 2 exécuteurs de 4 cœurs | Modèle remis à Python | Réseau construit
+        Diffusion, interpréteur gardé | 8 travailleurs x {one} = {megabytes(8 * size)} | 8 fois
+        Fonction qui emporte le modèle | 20 tâches x {one} = {megabytes(20 * size)} | 8 fois
+        Première version : poids diffusés, Keras | une fois par travailleur | 20 fois
+        """,
+        Box(MARGIN, 5.0, INSIDE, 1.8),
+        (4.9, 4.6, 2.633),
+    )
 
 
 def add_featurization(deck: Deck, run: Run) -> None:
@@ -140,20 +128,11 @@ def add_featurization(deck: Deck, run: Run) -> None:
     )
     bars(
         deck.slide,
-        [
-            Bar("Première version", usual, number(usual)),
-            Bar("Chaîne livrée", ours, number(ours)),
-            Bar("Sans Spark", bare, number(bare)),
-        ],
+        {"Première version": usual, "Chaîne livrée": ours, "Sans Spark": bare},
         Box(MARGIN, TOP, 5.9, 3.5),
         "Images par seconde, hors démarrage",
     )
-    deck.text(
-        [f"{measured.STEADY.command}, 2 cœurs, images réelles", run.speed],
-        Box(MARGIN, 5.3, 5.9, 1.2),
-        TABLE,
-        MUTED,
-    )
+    deck.note([f"{measured.STEADY.command}, 2 cœurs, images réelles", run.speed], Box(MARGIN, 5.3, 5.9, 1.2))
     deck.bullets(
         [
             "mapInArrow : le travailleur reçoit des chemins, pas des pixels",
@@ -165,15 +144,15 @@ def add_featurization(deck: Deck, run: Run) -> None:
         Box(6.9, TOP, 5.85, 3.3),
         17,
     )
-    rows = [("Démarrage compris", "Première version", "Chaîne livrée")] + [
-        (f"{number(size)} images", seconds(before.values[0]), seconds(after.values[0]))
+    rows = ["Démarrage compris | Première version | Chaîne livrée"] + [
+        f"{number(size)} images | {seconds(before.values[0])} | {seconds(after.values[0])}"
         for size, before, after in (
             (500, measured.USUAL_500, measured.OURS_500),
             (2000, measured.USUAL_2000, measured.OURS_2000),
             (11992, measured.USUAL_ALL, measured.OURS_ALL),
         )
     ]
-    deck.table(rows, Box(6.9, 4.95, 5.8, BOTTOM - 4.95), (2.2, 1.9, 1.7), 16)
+    deck.table("\n".join(rows), Box(6.9, 4.95, 5.8, BOTTOM - 4.95), (2.2, 1.9, 1.7))
 
 
 def add_pca(deck: Deck, run: Run) -> None:
@@ -223,11 +202,9 @@ def add_pca(deck: Deck, run: Run) -> None:
         Box(7.2, TOP, 5.5, 3.3),
         17,
     )
-    rows = [("k (11 992 images)", "Variance", "Mêmes voisins sur 10")] + [
-        (number(row.values[0]), f"{number(row.values[1], 1)} %", f"{number(row.values[2], 1)} %")
+    rows = ["k (11 992 images) | Variance | Mêmes voisins sur 10"] + [
+        "{} | {} % | {} %".format(number(row.values[0]), *(number(value, 1) for value in row.values[1:]))
         for row in measured.DIMENSIONS
     ]
-    deck.table(rows, Box(7.2, 5.1, 5.5, 1.5), (2.1, 1.3, 2.1))
-    deck.text(
-        f"Tableau : {measured.DIMENSIONS[0].command} (docs/pca.md)", Box(MARGIN, 6.35, 6.3, 0.4), TABLE, MUTED
-    )
+    deck.table("\n".join(rows), Box(7.2, 5.1, 5.5, 1.5), (2.1, 1.3, 2.1), TABLE)
+    deck.note(f"Tableau : {measured.DIMENSIONS[0].command} (docs/pca.md)", Box(MARGIN, 6.35, 6.3, 0.4))

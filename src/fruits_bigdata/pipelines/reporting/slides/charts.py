@@ -1,13 +1,13 @@
 """Charts of slides, which PowerPoint draws, and whoever has the file can change."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pptx.chart.data
 from pptx.enum.chart import XL_CHART_TYPE, XL_LABEL_POSITION, XL_MARKER_STYLE
 from pptx.util import Inches, Pt
 
+from fruits_bigdata.pipelines.reporting.slides.french import number
 from fruits_bigdata.pipelines.reporting.slides.layout import Box
 from fruits_bigdata.pipelines.reporting.slides.writing import ACCENT, INK, MUTED, TABLE, WARN, rgb, write
 
@@ -15,33 +15,23 @@ from fruits_bigdata.pipelines.reporting.slides.writing import ACCENT, INK, MUTED
 _data: Any = pptx.chart.data
 
 
-@dataclass(frozen=True)
-class Bar:
-    """A bar of a chart: its name, its value, and what is written beside it."""
-
-    name: str
-    value: float
-    said: str
-
-
-def bars(slide: Any, bars: Sequence[Bar], box: Box, title: str) -> None:
-    """Put a chart of horizontal bars, the first on top, with what is said of each."""
+def bars(slide: Any, values: Mapping[str, float], box: Box, title: str) -> None:
+    """Put a chart of horizontal bars, the first on top, with the value of each."""
     data = _data.CategoryChartData()
-    data.categories = [bar.name for bar in bars]
-    data.add_series(title, [bar.value for bar in bars])
+    data.categories = list(values)
+    data.add_series(title, values.values())
     chart = _chart(slide, XL_CHART_TYPE.BAR_CLUSTERED, data, box, title)
     chart.category_axis.reverse_order = True
     chart.value_axis.visible = False
     chart.value_axis.has_major_gridlines = False
     chart.value_axis.minimum_scale = 0
     # Room for what stands beyond the longest bar.
-    chart.value_axis.maximum_scale = 1.3 * max(max(bar.value for bar in bars), 1e-9)
+    chart.value_axis.maximum_scale = 1.3 * max(values.values())
     plot = chart.plots[0]
     plot.gap_width = 45
     points = plot.series[0].points
-    for i, bar in enumerate(bars):
-        frame = points[i].data_label.text_frame
-        write(frame, [bar.said], TABLE, INK)
+    for i, value in enumerate(values.values()):
+        write(points[i].data_label.text_frame, [number(value)], TABLE, INK)
         points[i].data_label.position = XL_LABEL_POSITION.OUTSIDE_END
     plot.series[0].format.fill.solid()
     plot.series[0].format.fill.fore_color.rgb = rgb(ACCENT)

@@ -7,7 +7,7 @@ from fruits_bigdata.pipelines.reporting.slides import measured
 from fruits_bigdata.pipelines.reporting.slides.french import count, megabytes, number, percent, seconds
 from fruits_bigdata.pipelines.reporting.slides.layout import BOTTOM, INSIDE, MARGIN, TOP, Box, Deck
 from fruits_bigdata.pipelines.reporting.slides.run import Run
-from fruits_bigdata.pipelines.reporting.slides.writing import ACCENT, BODY, MUTED, SMALL, TABLE
+from fruits_bigdata.pipelines.reporting.slides.writing import ACCENT, BODY, MUTED, SMALL
 from fruits_bigdata.schemas import LABEL, PATH
 
 # Kinds of rejections, as `vision` and `image_folder` name them.
@@ -109,34 +109,27 @@ def add_before_and_after(deck: Deck, run: Run) -> None:
         plus d'images. Commande : {ours.command}. La PCA, l'incrémental, les rejets et le contrôle des
         résultats n'existaient pas.""",
     )
-    all_usual, all_ours = measured.USUAL_ALL.values, measured.OURS_ALL.values
-    rows = [
-        ("", "Première version (réplique)", "Chaîne livrée"),
-        ("Lecture", "binaryFile : ignore fichiers vides et noms en _", "liste fsspec, lecture en parallèle"),
-        ("Modèle", "Keras reconstruit dans chaque tâche", "un LiteRT de 8,9 Mo, diffusé une fois"),
-        ("Réduction", "aucune", "ACP exacte, axes gardés d'un jour à l'autre"),
-        ("Image cassée", "arrête le calcul", "ligne dans rejected, avec sa raison"),
-        ("Nouvelles images", "tout est recalculé", "seules les nouvelles sont calculées"),
-        ("Après un arrêt", "tout est à refaire", "reprise, chaque ligne une seule fois"),
-        (
-            "2 000 images",
-            f"{seconds(usual.values[0])} ({number(usual.values[1])} images/s)",
-            f"{seconds(ours.values[0])} ({number(ours.values[1])} images/s)",
-        ),
-        (
-            "11 992 images",
-            f"{seconds(all_usual[0])} ({number(all_usual[1])} images/s)",
-            f"{seconds(all_ours[0])} ({number(all_ours[1])} images/s)",
-        ),
-    ]
-    end = deck.table(rows, Box(MARGIN, TOP, INSIDE, 4.6), (2.3, 4.9, 4.933), 16)
-    deck.text(
-        f"2 cœurs, démarrage compris, médianes de trois tours ; {ours.command} (docs/performance.md). "
-        f"{run.speed}",
-        Box(MARGIN, end + 0.08, INSIDE, 0.6),
-        TABLE,
-        MUTED,
+    deck.table(
+        f"""
+        | Première version (réplique) | Chaîne livrée
+        Lecture | binaryFile : ignore fichiers vides et noms en _ | liste fsspec, lecture en parallèle
+        Modèle | Keras reconstruit dans chaque tâche | un LiteRT de 8,9 Mo, diffusé une fois
+        Réduction | aucune | ACP exacte, axes gardés d'un jour à l'autre
+        Image cassée | arrête le calcul | ligne dans rejected, avec sa raison
+        Nouvelles images | tout est recalculé | seules les nouvelles sont calculées
+        Après un arrêt | tout est à refaire | reprise, chaque ligne une seule fois
+        2 000 images | {_speed(usual)} | {_speed(ours)}
+        11 992 images | {_speed(measured.USUAL_ALL)} | {_speed(measured.OURS_ALL)}
+        """,
+        Box(MARGIN, TOP, INSIDE, 4.6),
+        (2.3, 4.9, 4.933),
+        note="2 cœurs, démarrage compris, médianes de trois tours ; "
+        f"{ours.command} (docs/performance.md). {run.speed}",
     )
+
+
+def _speed(row: measured.Measured) -> str:
+    return f"{seconds(row.values[0])} ({number(row.values[1])} images/s)"
 
 
 def _spread(run: Run) -> list[str]:

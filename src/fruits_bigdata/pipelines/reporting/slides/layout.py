@@ -135,14 +135,26 @@ class Deck:
         ends = line.line._get_or_add_ln()
         ends.append(ends.makeelement(qn("a:tailEnd"), {"type": "triangle"}))
 
+    def note(self, text: str | Sequence[str], box: Box) -> None:
+        """Put paragraphs that are less important than the rest."""
+        self.text(text, box, TABLE, MUTED)
+
     def table(
-        self, rows: Sequence[Sequence[str]], box: Box, widths: Sequence[float], size: float = TABLE
+        self, text: str, box: Box, widths: Sequence[float], size: float = 16, note: str | Sequence[str] = ""
     ) -> float:
-        """Put a table whose first row names its columns, of so many inches each, and first column its rows.
+        """Put a table whose first row names its columns, and whose first column names its rows.
+
+        Args:
+            text: A line for each row, with | between its cells.
+            box: Where it begins, and its size; it is higher if it needs to be.
+            widths: Inches of each column.
+            size: Points.
+            note: What stands below it.
 
         Returns:
             Where it ends, in inches from the top.
         """
+        rows = [[cell.strip() for cell in line.split("|")] for line in text.strip().splitlines()]
         heights = [self.row_height(row, widths, size) for row in rows]
         # Rows of one height, unless they need more.
         least = min(box.height / len(rows), max(1.15 * max(heights), 1.8 * min(heights)))
@@ -164,7 +176,10 @@ class Deck:
                 cell.margin_top = cell.margin_bottom = Inches(_CELL_MARGIN / 2)
                 colour = WHITE if i == 0 else INK
                 write(cell.text_frame, [text], size, colour, bold=i == 0 or j == 0)
-        return box.top + sum(heights)
+        end = box.top + sum(heights)
+        if note:
+            self.note(note, Box(box.left, end + 0.08, box.width, 0.6))
+        return end
 
     @staticmethod
     def row_height(row: Sequence[str], widths: Sequence[float], size: float) -> float:
