@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fruits_bigdata.pipelines.reporting.plots.style import COLOURS, Plot, count, new_figure, plain, shown
+from fruits_bigdata.pipelines.reporting.samples import Pictures
 from fruits_bigdata.schemas import LABEL, PATH
 
 _MARKERS = "osD^vP*X"
@@ -20,9 +21,7 @@ _APART = 0.075
 _WHITE = 250
 
 
-def plot_components(
-    points: pd.DataFrame, pca_quality: Mapping[str, Any], pictures: Mapping[str, NDArray[np.uint8]]
-) -> Plot:
+def plot_components(points: pd.DataFrame, pca_quality: Mapping[str, Any], pictures: Pictures) -> Plot:
     """Draw the images on the plane of PC1 and PC2 by class, and the pictures of some of them.
 
     Args:
@@ -71,7 +70,7 @@ def plot_components(
     return figure, finding
 
 
-def _draw_pictures(axes: Any, points: pd.DataFrame, pictures: Mapping[str, NDArray[np.uint8]]) -> int:
+def _draw_pictures(axes: Any, points: pd.DataFrame, pictures: Pictures) -> int:
     """Draw pictures where there is room, the first points first; return how many."""
     from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
