@@ -15,7 +15,6 @@ from fruits_bigdata.image_folder import ImageFolder
 from fruits_bigdata.linalg.pca import PcaModel
 from fruits_bigdata.linalg.quality import measure_quality
 from fruits_bigdata.pipelines.rejections import count_rejections, describe_rejections
-from fruits_bigdata.pipelines.reporting.explorer.page import build_page
 from fruits_bigdata.pipelines.reporting.plots.rejections import plot_rejections
 from fruits_bigdata.pipelines.reporting.samples import Pictures, read_pictures
 from fruits_bigdata.run_statistics import RunStatistics
@@ -75,18 +74,6 @@ def read_report_pictures(
     thumbnails = read_pictures(image_folder.read, first, _THUMBNAIL_SIZE, _PICTURE_SECONDS)
     wanted = len(paths) + len(first)
     return shown, thumbnails, {"wanted": wanted, "missing": wanted - len(shown) - len(thumbnails)}
-
-
-def build_explorer(
-    points: pd.DataFrame,
-    thumbnails: Pictures,
-    pca_quality: Mapping[str, Any],
-    picture_statistics: Mapping[str, int],
-) -> tuple[str, dict[str, int]]:
-    """Make the page to look around in, and say what it holds: see `explorer.page.build_page`."""
-    page, statistics = build_page(points, thumbnails, pca_quality)
-    missing = {f"pictures_{name}": n for name, n in picture_statistics.items()}
-    return page, {**statistics, **missing}
 
 
 def build_metrics(

@@ -6,8 +6,8 @@ from typing import Any
 from kedro.pipeline import Node, Pipeline
 
 from fruits_bigdata.linalg.classes import choose_neighbours, measure_classes
+from fruits_bigdata.pipelines.reporting.explorer.page import build_explorer
 from fruits_bigdata.pipelines.reporting.nodes import (
-    build_explorer,
     build_metrics,
     check_rejected_share,
     measure_pca_quality,

@@ -1,14 +1,10 @@
 """Slides: the Spark chain step by step, the broadcast, the featurization and the PCA."""
 
+from itertools import accumulate
+
 from fruits_bigdata.pipelines.reporting.slides import measured
 from fruits_bigdata.pipelines.reporting.slides.charts import bars, line
-from fruits_bigdata.pipelines.reporting.slides.french import (
-    count,
-    megabytes,
-    number,
-    percent,
-    seconds,
-)
+from fruits_bigdata.pipelines.reporting.slides.french import count, megabytes, number, percent, seconds
 from fruits_bigdata.pipelines.reporting.slides.layout import BOTTOM, INSIDE, MARGIN, TOP, Box, Deck
 from fruits_bigdata.pipelines.reporting.slides.run import Run
 from fruits_bigdata.pipelines.reporting.slides.writing import TABLE
@@ -82,19 +78,18 @@ def add_broadcast(deck: Deck, run: Run) -> None:
         deck.box([f"Exécuteur {i + 1}", "une copie"], Box(4.3, top, 2.0, 1.2), 16)
         deck.arrow((2.8, 3.1 + 0.3 * i), (4.3, top + 0.6))
     deck.note("broadcast", Box(2.75, 2.05, 1.5, 0.4))
+    work = ["Cette exécution : rien de nouveau, donc aucun interpréteur créé"]
     if done["images"]:
         memory = max(worker["peak_memory_mb"] for worker in done["workers"])
-        said = [
+        work = [
             f"Travailleurs Python : {workers}, interpréteurs créés : {done['interpreters_made']}",
             f"Images traitées : {number(done['images'])} en {seconds(done['seconds'])}",
             f"Mémoire d'un travailleur : {number(memory)} Mo au plus",
         ]
-    else:
-        said = ["Cette exécution : rien de nouveau, donc aucun interpréteur créé"]
     deck.bullets(
         [
             f"Diffusé : {number(size)} octets, empreinte {done['featurizer']}",
-            *said,
+            *work,
             "Chez les travailleurs : ni TensorFlow, ni Keras, ni fichier de poids",
         ],
         Box(6.7, TOP + 0.1, 6.05, 3.6),
@@ -160,9 +155,9 @@ def add_pca(deck: Deck, run: Run) -> None:
     pca = run["pca"]
     k, kept = pca["n_components"], pca["explained_variance_ratio_sum"]
     ours, theirs = measured.PCA_100000
-    for_more = [
+    for_more = " ; ".join(
         f"{goal} %, {number(n)}" for goal, n in pca["components_for"].items() if int(goal) in (80, 90, 95)
-    ]
+    )
     many = number(measured.DIMENSIONS[0].values[1], 1)
     deck.begin(
         f"ACP : {count(k, 'composante garde', 'composantes gardent')} {percent(kept)} de la variance",
@@ -176,28 +171,23 @@ def add_pca(deck: Deck, run: Run) -> None:
         de voisins. Avec peu d'images la part gardée est plus haute, ce qui ne dit rien du vrai jeu.""",
     )
     ratios = pca["best_explained_variance_ratio"]
-    cumulated = [100 * sum(ratios[: i + 1]) for i in range(len(ratios))]
+    cumulated = [100 * total for total in accumulate(ratios)]
     line(
         deck.slide,
         cumulated,
+        k,
         Box(MARGIN, TOP, 6.3, 4.6),
         "Variance expliquée cumulée, en %",
         f"composantes (ACP de {count(pca['n_images'], 'image')}) ; point : k = {k}",
-        100,
-        k,
     )
-    kept_before = (
-        "axes ajustés par cette exécution" if pca["refitted"] else "axes gardés de l'exécution d'avant"
-    )
+    axes = "axes ajustés par cette exécution" if pca["refitted"] else "axes gardés de l'exécution d'avant"
     deck.bullets(
         [
             "Moments : n, somme et matrice de Gram s'additionnent, une nouvelle image ne coûte qu'elle-même",
             "Exacte : composantes de Spark ML et de scikit-learn à 1e-9 près",
             f"100 000 lignes : {seconds(ours.values[0])}, Spark ML {seconds(theirs.values[0])}",
-            f"Cette exécution : modèle {pca['model']}, {kept_before}",
-            "Composantes pour : " + " ; ".join(for_more)
-            if for_more
-            else "Toute la variance tient dans ces axes",
+            f"Cette exécution : modèle {pca['model']}, {axes}",
+            f"Composantes pour : {for_more}" if for_more else "Toute la variance tient dans ces axes",
         ],
         Box(7.2, TOP, 5.5, 3.3),
         17,

@@ -37,15 +37,13 @@ def bars(slide: Any, values: Mapping[str, float], box: Box, title: str) -> None:
     plot.series[0].format.fill.fore_color.rgb = rgb(ACCENT)
 
 
-def line(
-    slide: Any, values: Sequence[float], box: Box, title: str, axis: str, largest: float, mark: int
-) -> None:
-    """Put a line through values at 1, 2, 3 ..., and a mark on one of them."""
+def line(slide: Any, percentages: Sequence[float], mark: int, box: Box, title: str, axis: str) -> None:
+    """Put a line through percentages at 1, 2, 3 ..., and a mark on one of them."""
     data = _data.XyChartData()
     points = data.add_series(title)
-    for i, value in enumerate(values, 1):
+    for i, value in enumerate(percentages, 1):
         points.add_data_point(i, value)
-    data.add_series("k").add_data_point(mark, values[mark - 1])
+    data.add_series("k").add_data_point(mark, percentages[mark - 1])
     chart = _chart(slide, XL_CHART_TYPE.XY_SCATTER_LINES_NO_MARKERS, data, box, title)
     line, marked = chart.plots[0].series
     line.smooth = False
@@ -54,7 +52,7 @@ def line(
     marked.marker.style, marked.marker.size = XL_MARKER_STYLE.CIRCLE, 11
     marked.marker.format.fill.solid()
     marked.marker.format.fill.fore_color.rgb = rgb(WARN)
-    chart.value_axis.minimum_scale, chart.value_axis.maximum_scale = 0, largest
+    chart.value_axis.minimum_scale, chart.value_axis.maximum_scale = 0, 100
     chart.value_axis.major_gridlines.format.line.color.rgb = rgb("D5DBE0")
     chart.category_axis.has_major_gridlines = False
     chart.category_axis.minimum_scale = 0
