@@ -1,6 +1,6 @@
 """Slides: what it is about, the data, and what was there before."""
 
-from itertools import groupby
+import numpy as np
 
 from fruits_bigdata.pipelines.reporting.plots.style import shown
 from fruits_bigdata.pipelines.reporting.slides import measured
@@ -47,8 +47,7 @@ def add_title(deck: Deck, run: Run) -> None:
         BODY,
         MUTED,
     )
-    paths = [path for path in _spread(run) if path in run.thumbnails][:9]
-    for i, path in enumerate(paths):
+    for i, (path, _) in enumerate(_pictured(run)[:9]):
         deck.picture(run.thumbnails[path], Box(MARGIN + 1.35 * i, 3.0, 1.2, 1.2))
 
 
@@ -82,15 +81,14 @@ def add_data(deck: Deck, run: Run) -> None:
         Box(MARGIN, TOP, 6.4, BOTTOM - TOP),
         20,
     )
-    shown_paths = [path for path in _spread(run) if path in run.thumbnails][:_MAX_PICTURES]
-    if not shown_paths:
+    pictured = _pictured(run)[:_MAX_PICTURES]
+    if not pictured:
         deck.text("Aucune image n'a pu être relue pour ce support.", Box(7.4, TOP, 5.3, 0.8), BODY, MUTED)
-    labels = dict(zip(run.points[PATH], run.points[LABEL], strict=True))
-    for i, path in enumerate(shown_paths):
+    for i, (path, label) in enumerate(pictured):
         row, column = divmod(i, _PICTURES_IN_A_ROW)
         left, top = 7.4 + 1.1 * column, TOP + 0.1 + 1.7 * row
         deck.picture(run.thumbnails[path], Box(left, top, 1.0, 1.0))
-        deck.text(shown(labels[path], 16), Box(left - 0.05, top + 1.0, 1.1, 0.5), SMALL, MUTED)
+        deck.text(shown(label, 16), Box(left - 0.05, top + 1.0, 1.1, 0.5), SMALL, MUTED)
 
 
 def add_before_and_after(deck: Deck, run: Run) -> None:
@@ -132,13 +130,9 @@ def _speed(row: measured.Measured) -> str:
     return f"{seconds(row.values[0])} ({number(row.values[1])} images/s)"
 
 
-def _spread(run: Run) -> list[str]:
-    """Return the sampled images' paths, those of different classes first."""
-    ranked = [
-        (i, path)
-        for _, group in groupby(
-            sorted(zip(run.points[LABEL], run.points[PATH], strict=True)), lambda row: row[0]
-        )
-        for i, (_, path) in enumerate(group)
-    ]
-    return [path for _, path in sorted(ranked, key=lambda item: item[0])]
+def _pictured(run: Run) -> list[tuple[str, str]]:
+    """Return path and label of the sampled images that have pictures, those of different classes first."""
+    points = run.points.sort_values([LABEL, PATH])
+    order = np.argsort(points.groupby(LABEL).cumcount(), kind="stable")
+    points = points.iloc[order]
+    return [pair for pair in zip(points[PATH], points[LABEL], strict=True) if pair[0] in run.thumbnails]

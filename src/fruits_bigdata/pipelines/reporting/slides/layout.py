@@ -48,14 +48,6 @@ class Box(NamedTuple):
     height: float
 
 
-def _drop_thumbnail(presentation: Any) -> None:
-    """Take out the picture of an empty slide that comes with python-pptx's template, and its EXIF."""
-    package = presentation.part.package
-    for name, relation in list(package._rels.items()):
-        if relation.reltype == RELATIONSHIP_TYPE.THUMBNAIL:
-            package.drop_rel(name)
-
-
 class Deck:
     """A presentation of wide slides that is filled one slide after another.
 
@@ -69,7 +61,10 @@ class Deck:
 
     def __init__(self, foot: str) -> None:
         self.presentation: Any = Presentation()
-        _drop_thumbnail(self.presentation)
+        # The template's picture of an empty slide has EXIF.
+        package = self.presentation.part.package
+        kinds = {relation.reltype: name for name, relation in package._rels.items()}
+        package.drop_rel(kinds[RELATIONSHIP_TYPE.THUMBNAIL])
         self.presentation.slide_width, self.presentation.slide_height = Inches(WIDTH), Inches(HEIGHT)
         self._foot = foot
         self.slide: Any = None
@@ -78,7 +73,7 @@ class Deck:
         """Add a slide that says `title`, on which what follows is put, with notes for who speaks."""
         self.slide = self.presentation.slides.add_slide(self.presentation.slide_layouts[5])
         shape = self.slide.shapes.title
-        _place(shape, Box(MARGIN, 0.4, INSIDE, 1.0))
+        shape.left, shape.top, shape.width, shape.height = map(Inches, (MARGIN, 0.4, INSIDE, 1.0))
         write(shape.text_frame, [title], TITLE, INK, True, PP_ALIGN.LEFT, MSO_ANCHOR.MIDDLE)
         self.slide.notes_slide.notes_text_frame.text = typeset(" ".join(notes.split()))
         if foot:
@@ -155,7 +150,11 @@ class Deck:
             Where it ends, in inches from the top.
         """
         rows = [[cell.strip() for cell in line.split("|")] for line in text.strip().splitlines()]
-        heights = [self.row_height(row, widths, size) for row in rows]
+        heights = [
+            max(text_height(cell, width - 0.2, size) for cell, width in zip(row, widths, strict=True))
+            + _CELL_MARGIN
+            for row in rows
+        ]
         # Rows of one height, unless they need more.
         least = min(box.height / len(rows), max(1.15 * max(heights), 1.8 * min(heights)))
         taken = sum(max(height, least) for height in heights)
@@ -181,12 +180,6 @@ class Deck:
             self.note(note, Box(box.left, end + 0.08, box.width, 0.6))
         return end
 
-    @staticmethod
-    def row_height(row: Sequence[str], widths: Sequence[float], size: float) -> float:
-        """Return the height in inches of a row of a table."""
-        inside = (text_height(text, width - 0.2, size) for text, width in zip(row, widths, strict=True))
-        return max(inside) + _CELL_MARGIN
-
     def picture(self, picture: bytes | NDArray[np.uint8], box: Box, colour: str | None = None) -> None:
         """Put a picture, a PNG's bytes or pixels, as large as it fits into the box, in its middle."""
         if isinstance(picture, np.ndarray):
@@ -201,10 +194,6 @@ class Deck:
         if colour is not None:
             shape.line.color.rgb = rgb(colour)
             shape.line.width = Pt(2.5)
-
-
-def _place(shape: Any, box: Box) -> None:
-    shape.left, shape.top, shape.width, shape.height = map(Inches, box)
 
 
 def _without_style(shape: Any) -> None:

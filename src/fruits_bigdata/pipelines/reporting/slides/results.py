@@ -34,33 +34,26 @@ def add_plane(deck: Deck, run: Run) -> None:
     file = io.BytesIO()
     draw_plane(run.points, pca, run.thumbnails).savefig(file, format="png", dpi=130)
     deck.picture(file.getvalue(), Box(MARGIN, TOP - 0.05, 8.3, BOTTOM - TOP + 0.05))
-    components = count(pca["n_components"], "composante")
+    lost = f"{percent(pca['reconstruction_error'])} par {count(pca['n_components'], 'composante')}"
+    findings = [
+        f"Images : {number(counts['features'])}, {count(counts['classes'], 'classe')}",
+        f"Variance perdue : {lost}",
+    ]
     accuracy = pca["nearest_label_accuracy"]["scores"]
-    closest = pca["closest_classes"][:3]
-    pairs = [" et ".join(shown(label, 18) for label in pair["classes"]) for pair in closest]
-    deck.bullets(
-        [
-            f"Images : {number(counts['features'])}, {count(counts['classes'], 'classe')}",
-            f"Variance perdue : {percent(pca['reconstruction_error'])} par {components}",
-            *(
-                [f"Plus proche image de même classe : {percent(accuracy)} des cas"]
-                if accuracy is not None and counts["classes"] > 1
-                else ["Voisins : une seule classe, il n'y a rien à confondre"]
-                if accuracy is not None
-                else ["Voisins : trop peu d'images par classe pour les compter"]
-            ),
-            *(
-                [f"Mêmes voisins qu'avec 1 280 descripteurs : {percent(pca['neighbour_overlap'])}"]
-                if pca["neighbour_overlap"] is not None
-                else []
-            ),
-            "Classes les plus proches : " + " ; ".join(pairs)
-            if pairs
-            else "Une seule classe : rien à comparer entre classes",
-        ],
-        Box(9.2, TOP, 3.55, BOTTOM - TOP),
-        17,
-    )
+    if accuracy is None:
+        findings.append("Voisins : trop peu d'images par classe pour les compter")
+    elif counts["classes"] == 1:
+        findings.append("Voisins : une seule classe, il n'y a rien à confondre")
+    else:
+        findings.append(f"Plus proche image de même classe : {percent(accuracy)} des cas")
+    if pca["neighbour_overlap"] is not None:
+        findings.append(f"Mêmes voisins qu'avec 1 280 descripteurs : {percent(pca['neighbour_overlap'])}")
+    pairs = [
+        " et ".join(shown(label, 18) for label in pair["classes"]) for pair in pca["closest_classes"][:3]
+    ]
+    closest = f"Classes les plus proches : {' ; '.join(pairs)}"
+    findings.append(closest if pairs else "Une seule classe : rien à comparer entre classes")
+    deck.bullets(findings, Box(9.2, TOP, 3.55, BOTTOM - TOP), 17)
 
 
 def add_neighbours(deck: Deck, run: Run) -> None:
@@ -75,19 +68,13 @@ def add_neighbours(deck: Deck, run: Run) -> None:
             n'en a pas assez, par exemple parce que chaque dossier n'a qu'une image ; les autres
             résultats restent valables.""",
         )
-        deck.text(
-            "Aucune des images échantillonnées n'a de voisine de sa classe.",
-            Box(MARGIN, 3.2, INSIDE, 0.8),
-            22,
-            MUTED,
-        )
+        nothing = "Aucune des images échantillonnées n'a de voisine de sa classe."
+        deck.text(nothing, Box(MARGIN, 3.2, INSIDE, 0.8), 22, MUTED)
         return
-    classes = run["counts"]["classes"]
-    title = f"Résultats : la plus proche voisine a la même classe dans {percent(accuracy)} des cas"
-    if classes == 1:
-        title = "Résultats : les images les plus proches, dans une seule classe"
     deck.begin(
-        title,
+        "Résultats : les images les plus proches, dans une seule classe"
+        if run["counts"]["classes"] == 1
+        else f"Résultats : la plus proche voisine a la même classe dans {percent(accuracy)} des cas",
         f"""Pour chaque image de l'échantillon ({count(found["sampled"], "image")}), on cherche les images
         dont les scores sont les plus proches. Les premières lignes sont choisies parce qu'elles se
         trompent le plus ; le cadre bleu dit même classe, le rouge une autre. Ce taux élevé prouve peu :
@@ -106,14 +93,11 @@ def add_neighbours(deck: Deck, run: Run) -> None:
             said = "même classe" if same else shown(near["label"], 18)
             _show(deck, run, near, box, ACCENT if same else WARN, said)
     wrong = min(found["chosen_for_errors"], len(examples))
+    choice = f"Choix : {count(wrong, 'première ligne', 'premières lignes')} où l'erreur est la plus grande"
     if wrong == 0:
         choice = "Choix : aucune erreur dans l'échantillon, donc des exemples ordinaires"
     elif wrong == len(examples):
         choice = "Ces lignes ont été choisies parce qu'elles se trompent le plus"
-    else:
-        choice = (
-            f"Choix : {count(wrong, 'première ligne', 'premières lignes')} où l'erreur est la plus grande"
-        )
     deck.bullets(
         [
             "À gauche : une image ; à sa droite : ses plus proches voisines",
