@@ -19,7 +19,6 @@ from fruits_bigdata.vision.container import UnusableImageError
 from fruits_bigdata.vision.pixels import decode
 
 MAX_POINTS = 50_000
-_COORDINATES = ("pc1", "pc2", "pc3")
 # Most of a reading is waiting, as for S3.
 _THREADS = 16
 # Of a reading that was under way when the time was over.
@@ -44,10 +43,10 @@ def sample_points(pca: Table, n: int = MAX_POINTS) -> pd.DataFrame:
     hashes = [path_hash(path) for path in rows.column(PATH).to_pylist()]
     chosen = rows.take(pa.array(np.argsort(hashes, kind="stable")[:n]))
     points: pd.DataFrame = chosen.select([PATH, LABEL]).to_pandas()
-    for i, name in enumerate(_COORDINATES):
-        scores = chosen.column(PCA)
-        has_it = bool(len(scores)) and i < len(scores[0])
-        points[name] = pc.list_element(scores, i).to_numpy() if has_it else np.float32(0)
+    scores = chosen.column(PCA)
+    n_components = len(scores[0]) if len(scores) else 0
+    for i, name in enumerate(("pc1", "pc2", "pc3")):
+        points[name] = pc.list_element(scores, i).to_numpy() if i < n_components else np.float32(0)
     return points
 
 

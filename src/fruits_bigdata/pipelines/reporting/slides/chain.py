@@ -117,9 +117,9 @@ def add_featurization(deck: Deck, run: Run) -> None:
         dans Java, et une valeur rendue par ligne. mapInArrow donne des lots Arrow : le travailleur reçoit
         des chemins, lit lui-même les images avec huit fils pendant que le modèle calcule, et peut rendre
         un rejet au lieu d'un descripteur. Hors démarrage, entre 500 et 2 000 images, la chaîne fait
-        {number(measured.STEADY.values[1])} images par seconde, contre {number(measured.STEADY.values[2])}
-        pour le même travail sans Spark : Spark ne coûte presque rien. Les descripteurs sont ceux de Keras
-        à 6e-5 près. Commande : {measured.STEADY.command}.""",
+        {number(ours)} images par seconde, contre {number(bare)} pour le même travail sans Spark : Spark
+        ne coûte presque rien. Les descripteurs sont ceux de Keras à 6e-5 près. Commande :
+        {measured.STEADY.command}.""",
     )
     bars(
         deck.slide,
