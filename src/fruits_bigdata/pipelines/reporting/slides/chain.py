@@ -42,20 +42,19 @@ def add_steps(deck: Deck, run: Run) -> None:
         if i:
             deck.arrow((left - 0.26, TOP + 0.62), (left, TOP + 0.62))
     place = "S3" if run.on_cluster else "le disque local"
-    deck.table(
-        f"""
-        Table | Sur S3 (emr) | Contenu | Format | Lignes
-        images d'entrée | Test/ | un dossier par classe | JPEG, PNG | {listed}
-        features | Results/ | {n_features} réels par image | Delta | {number(counts["features"])}
-        rejected | Results_Rejected/ | la raison de chaque rejet | Delta | {number(counts["rejected"])}
-        pca | Results_PCA/ | {count(k, "composante")} | Delta | {scores}
-        pca_csv | Results_CSV/ | {k + 2} colonnes | CSV | {lines}
-        """,
-        Box(MARGIN, 3.15, INSIDE, 3.1),
-        (2.4, 2.9, 3.4, 1.7, 1.733),
-        note="Le même code écrit sur le disque ou directement sur S3, selon conf/ ; "
-        f"cette exécution a écrit sur {place}.",
+    rows = f"""
+    Table | Sur S3 (emr) | Contenu | Format | Lignes
+    images d'entrée | Test/ | un dossier par classe | JPEG, PNG | {listed}
+    features | Results/ | {n_features} réels par image | Delta | {number(counts["features"])}
+    rejected | Results_Rejected/ | la raison de chaque rejet | Delta | {number(counts["rejected"])}
+    pca | Results_PCA/ | {count(k, "composante")} | Delta | {scores}
+    pca_csv | Results_CSV/ | {k + 2} colonnes | CSV | {lines}
+    """
+    note = (
+        "Le même code écrit sur le disque ou directement sur S3, selon conf/ ; "
+        f"cette exécution a écrit sur {place}."
     )
+    deck.table(rows, Box(MARGIN, 3.15, INSIDE, 3.1), (2.4, 2.9, 3.4, 1.7, 1.733), note=note)
 
 
 def add_broadcast(deck: Deck, run: Run) -> None:
@@ -86,25 +85,20 @@ def add_broadcast(deck: Deck, run: Run) -> None:
             f"Images traitées : {number(done['images'])} en {seconds(done['seconds'])}",
             f"Mémoire d'un travailleur : {number(memory)} Mo au plus",
         ]
-    deck.bullets(
-        [
-            f"Diffusé : {number(size)} octets, empreinte {done['featurizer']}",
-            *work,
-            "Chez les travailleurs : ni TensorFlow, ni Keras, ni fichier de poids",
-        ],
-        Box(6.7, TOP + 0.1, 6.05, 3.6),
-    )
+    points = [
+        f"Diffusé : {number(size)} octets, empreinte {done['featurizer']}",
+        *work,
+        "Chez les travailleurs : ni TensorFlow, ni Keras, ni fichier de poids",
+    ]
+    deck.bullets(points, Box(6.7, TOP + 0.1, 6.05, 3.6))
     one = megabytes(size)
-    deck.table(
-        f"""
-        Calcul : 20 tâches, 2 exécuteurs de 4 cœurs | Modèle remis à Python | Réseau construit
-        Diffusion, interpréteur gardé | 8 travailleurs x {one} = {megabytes(8 * size)} | 8 fois
-        Fonction qui emporte le modèle | 20 tâches x {one} = {megabytes(20 * size)} | 8 fois
-        Première version : poids diffusés, Keras | une fois par travailleur | 20 fois
-        """,
-        Box(MARGIN, 5.0, INSIDE, 1.8),
-        (4.9, 4.6, 2.633),
-    )
+    rows = f"""
+    Calcul : 20 tâches, 2 exécuteurs de 4 cœurs | Modèle remis à Python | Réseau construit
+    Diffusion, interpréteur gardé | 8 travailleurs x {one} = {megabytes(8 * size)} | 8 fois
+    Fonction qui emporte le modèle | 20 tâches x {one} = {megabytes(20 * size)} | 8 fois
+    Première version : poids diffusés, Keras | une fois par travailleur | 20 fois
+    """
+    deck.table(rows, Box(MARGIN, 5.0, INSIDE, 1.8), (4.9, 4.6, 2.633))
 
 
 def add_featurization(deck: Deck, run: Run) -> None:
@@ -128,17 +122,14 @@ def add_featurization(deck: Deck, run: Run) -> None:
         "Images par seconde, hors démarrage",
     )
     deck.note([f"{measured.STEADY.command}, 2 cœurs, images réelles", run.speed], Box(MARGIN, 5.3, 5.9, 1.2))
-    deck.bullets(
-        [
-            "mapInArrow : le travailleur reçoit des chemins, pas des pixels",
-            "Lecture en avance : 8 fils lisent et décodent pendant le calcul",
-            f"LiteRT : un interpréteur par cœur, {number(memory)} Mo par travailleur",
-            "Exactitude : écart à Keras d'au plus 6e-5",
-            "pandas UDF : gardée pour comparer, dans le notebook et les bancs d'essai",
-        ],
-        Box(6.9, TOP, 5.85, 3.3),
-        17,
-    )
+    points = [
+        "mapInArrow : le travailleur reçoit des chemins, pas des pixels",
+        "Lecture en avance : 8 fils lisent et décodent pendant le calcul",
+        f"LiteRT : un interpréteur par cœur, {number(memory)} Mo par travailleur",
+        "Exactitude : écart à Keras d'au plus 6e-5",
+        "pandas UDF : gardée pour comparer, dans le notebook et les bancs d'essai",
+    ]
+    deck.bullets(points, Box(6.9, TOP, 5.85, 3.3), 17)
     rows = ["Démarrage compris | Première version | Chaîne livrée"] + [
         f"{number(size)} images | {seconds(before.values[0])} | {seconds(after.values[0])}"
         for size, before, after in (
@@ -181,17 +172,14 @@ def add_pca(deck: Deck, run: Run) -> None:
         f"composantes (ACP de {count(pca['n_images'], 'image')}) ; point : k = {k}",
     )
     axes = "axes ajustés par cette exécution" if pca["refitted"] else "axes gardés de l'exécution d'avant"
-    deck.bullets(
-        [
-            "Moments : n, somme et matrice de Gram s'additionnent, une nouvelle image ne coûte qu'elle-même",
-            "Exacte : composantes de Spark ML et de scikit-learn à 1e-9 près",
-            f"100 000 lignes : {seconds(ours.values[0])}, Spark ML {seconds(theirs.values[0])}",
-            f"Cette exécution : modèle {pca['model']}, {axes}",
-            f"Composantes pour : {for_more}" if for_more else "Toute la variance tient dans ces axes",
-        ],
-        Box(7.2, TOP, 5.5, 3.3),
-        17,
-    )
+    points = [
+        "Moments : n, somme et matrice de Gram s'additionnent, une nouvelle image ne coûte qu'elle-même",
+        "Exacte : composantes de Spark ML et de scikit-learn à 1e-9 près",
+        f"100 000 lignes : {seconds(ours.values[0])}, Spark ML {seconds(theirs.values[0])}",
+        f"Cette exécution : modèle {pca['model']}, {axes}",
+        f"Composantes pour : {for_more}" if for_more else "Toute la variance tient dans ces axes",
+    ]
+    deck.bullets(points, Box(7.2, TOP, 5.5, 3.3), 17)
     rows = ["k (11 992 images) | Variance | Mêmes voisins sur 10"] + [
         "{} | {} % | {} %".format(number(row.values[0]), *(number(value, 1) for value in row.values[1:]))
         for row in measured.DIMENSIONS

@@ -68,19 +68,16 @@ def add_data(deck: Deck, run: Run) -> None:
         f"{_KINDS.get(kind, shown(kind))} ({number(n)})" for kind, n in list(rejected.items())[:3]
     )
     read = f", {megabytes(done['bytes_read'])} lus" if done["images"] else ""
-    deck.bullets(
-        [
-            "Mission : compléter et améliorer la chaîne de l'alternant, prête à un volume croissant",
-            "Sortie : une matrice de composantes principales, en tables Delta et en CSV",
-            f"Données : {count(counts['listed'], 'image')}, {count(counts['classes'], 'classe')}{read}",
-            f"Utilisables : {number(usable)}, soit {percent(usable / counts['listed'])}",
-            f"Rejets : {number(counts['rejected'])}, raisons : {reasons}" if rejected else "Rejets : aucun",
-            "Jeu visé : Fruits-360, dossier Test, 22 688 images dans l'énoncé",
-            "Contraintes : Union européenne seulement, coût minimal",
-        ],
-        Box(MARGIN, TOP, 6.4, BOTTOM - TOP),
-        20,
-    )
+    points = [
+        "Mission : compléter et améliorer la chaîne de l'alternant, prête à un volume croissant",
+        "Sortie : une matrice de composantes principales, en tables Delta et en CSV",
+        f"Données : {count(counts['listed'], 'image')}, {count(counts['classes'], 'classe')}{read}",
+        f"Utilisables : {number(usable)}, soit {percent(usable / counts['listed'])}",
+        f"Rejets : {number(counts['rejected'])}, raisons : {reasons}" if rejected else "Rejets : aucun",
+        "Jeu visé : Fruits-360, dossier Test, 22 688 images dans l'énoncé",
+        "Contraintes : Union européenne seulement, coût minimal",
+    ]
+    deck.bullets(points, Box(MARGIN, TOP, 6.4, BOTTOM - TOP), 20)
     pictured = _pictured(run)[:_MAX_PICTURES]
     if not pictured:
         deck.text("Aucune image n'a pu être relue pour ce support.", Box(7.4, TOP, 5.3, 0.8), BODY, MUTED)
@@ -107,23 +104,22 @@ def add_before_and_after(deck: Deck, run: Run) -> None:
         plus d'images. Commande : {ours.command}. La PCA, l'incrémental, les rejets et le contrôle des
         résultats n'existaient pas.""",
     )
-    deck.table(
-        f"""
-        | Première version (réplique) | Chaîne livrée
-        Lecture | binaryFile : ignore fichiers vides et noms en _ | liste fsspec, lecture en parallèle
-        Modèle | Keras reconstruit dans chaque tâche | un LiteRT de 8,9 Mo, diffusé une fois
-        Réduction | aucune | ACP exacte, axes gardés d'un jour à l'autre
-        Image cassée | arrête le calcul | ligne dans rejected, avec sa raison
-        Nouvelles images | tout est recalculé | seules les nouvelles sont calculées
-        Après un arrêt | tout est à refaire | reprise, chaque ligne une seule fois
-        2 000 images | {_speed(usual)} | {_speed(ours)}
-        11 992 images | {_speed(measured.USUAL_ALL)} | {_speed(measured.OURS_ALL)}
-        """,
-        Box(MARGIN, TOP, INSIDE, 4.6),
-        (2.3, 4.9, 4.933),
-        note="2 cœurs, démarrage compris, médianes de trois tours ; "
-        f"{ours.command} (docs/performance.md). {run.speed}",
+    rows = f"""
+    | Première version (réplique) | Chaîne livrée
+    Lecture | binaryFile : ignore fichiers vides et noms en _ | liste fsspec, lecture en parallèle
+    Modèle | Keras reconstruit dans chaque tâche | un LiteRT de 8,9 Mo, diffusé une fois
+    Réduction | aucune | ACP exacte, axes gardés d'un jour à l'autre
+    Image cassée | arrête le calcul | ligne dans rejected, avec sa raison
+    Nouvelles images | tout est recalculé | seules les nouvelles sont calculées
+    Après un arrêt | tout est à refaire | reprise, chaque ligne une seule fois
+    2 000 images | {_speed(usual)} | {_speed(ours)}
+    11 992 images | {_speed(measured.USUAL_ALL)} | {_speed(measured.OURS_ALL)}
+    """
+    note = (
+        "2 cœurs, démarrage compris, médianes de trois tours ; "
+        f"{ours.command} (docs/performance.md). {run.speed}"
     )
+    deck.table(rows, Box(MARGIN, TOP, INSIDE, 4.6), (2.3, 4.9, 4.933), note=note)
 
 
 def _speed(row: measured.Measured) -> str:

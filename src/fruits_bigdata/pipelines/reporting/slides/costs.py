@@ -53,16 +53,13 @@ def add_costs(deck: Deck, run: Run) -> None:
             for name, one in chosen
         ]
     end = deck.table("\n".join(rows), Box(MARGIN, TOP, INSIDE, 2.9), (4.5, 3.2, 1.6, 1.3, 1.533))
-    deck.bullets(
-        [
-            f"Une heure de cluster par défaut : {number(hour, 2)} $, disques et adresses compris",
-            "Arrêt : après 30 minutes d'inactivité, et à une heure fixée d'avance quoi qu'il arrive",
-            f"Sans cluster : {number(month, 2)} $ par mois de stockage et de clé, rien d'autre",
-            "Alerte : un budget de 10 $ par mois, un courriel à 50 % et à 100 %",
-        ],
-        Box(MARGIN, end + 0.15, INSIDE, BOTTOM - end - 0.6),
-        17,
-    )
+    points = [
+        f"Une heure de cluster par défaut : {number(hour, 2)} $, disques et adresses compris",
+        "Arrêt : après 30 minutes d'inactivité, et à une heure fixée d'avance quoi qu'il arrive",
+        f"Sans cluster : {number(month, 2)} $ par mois de stockage et de clé, rien d'autre",
+        "Alerte : un budget de 10 $ par mois, un courriel à 50 % et à 100 %",
+    ]
+    deck.bullets(points, Box(MARGIN, end + 0.15, INSIDE, BOTTOM - end - 0.6), 17)
     old = prices.warning(date.today())
     deck.note(
         f"Estimation, rien de facturé ; prix de {whose} du {prices.dated:%d/%m/%Y}, en partie supposés, "

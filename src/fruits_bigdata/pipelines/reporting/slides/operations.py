@@ -36,25 +36,22 @@ def add_critical_operations(deck: Deck, run: Run) -> None:
         sans arrêt. Ce qui ne passerait pas à cent millions d'images, c'est d'écrire tout le CSV chaque
         jour : il faudrait alors s'en passer. Sur un cluster, ces mesures restent à faire.""",
     )
-    deck.table(
-        f"""
-        Opération | Ce qui grandit | Réponse | Mesure (2 cœurs)
-        Lister | nombre d'images | 1 requête pour 1 000 objets de S3 | 2 millions : {listing}
-        Trier le nouveau | la table features | clés seules, en mémoire, sans Spark | 2 millions : {comparing}
-        Lire S3 | la latence | 1 requête par image, 8 fils | {reading}
-        Inférer | le calcul | poids diffusés, 1 interpréteur par cœur | {inferring} images/s
-        Ajuster l'ACP | des matrices 1280 x 1280 | 32 sommes partielles au plus | 100 000 lignes : {fitting}
-        Écrire | fichiers, lecteurs | tables Delta, validées lot par lot | {killing}
-        Chaque jour | le total | seul le nouveau est calculé | {growing}
-        """,
-        Box(MARGIN, TOP, INSIDE, 4.55),
-        (2.0, 2.6, 3.7, 3.833),
-        note=[
-            _times(run),
-            "docs/performance.md, pca.md, guarantees.md : benchmarks.scale, .featurization.s3, .pca, "
-            ".growth, .kill_test",
-        ],
-    )
+    rows = f"""
+    Opération | Ce qui grandit | Réponse | Mesure (2 cœurs)
+    Lister | nombre d'images | 1 requête pour 1 000 objets de S3 | 2 millions : {listing}
+    Trier le nouveau | la table features | clés seules, en mémoire, sans Spark | 2 millions : {comparing}
+    Lire S3 | la latence | 1 requête par image, 8 fils | {reading}
+    Inférer | le calcul | poids diffusés, 1 interpréteur par cœur | {inferring} images/s
+    Ajuster l'ACP | des matrices 1280 x 1280 | 32 sommes partielles au plus | 100 000 lignes : {fitting}
+    Écrire | fichiers, lecteurs | tables Delta, validées lot par lot | {killing}
+    Chaque jour | le total | seul le nouveau est calculé | {growing}
+    """
+    note = [
+        _times(run),
+        "docs/performance.md, pca.md, guarantees.md : benchmarks.scale, .featurization.s3, .pca, "
+        ".growth, .kill_test",
+    ]
+    deck.table(rows, Box(MARGIN, TOP, INSIDE, 4.55), (2.0, 2.6, 3.7, 3.833), note=note)
 
 
 def _times(run: Run) -> str:
@@ -76,23 +73,22 @@ def add_demonstration(deck: Deck, run: Run) -> None:
         avec ses sorties. On termine en supprimant la pile du cluster, devant le jury : c'est la garantie
         que rien ne continue à coûter.""",
     )
-    deck.table(
-        """
-        Temps | Geste | Ce qu'on voit
-        0 - 1 min | make run IMAGES=.../Test PARAMS=limit=300 | liste, diffusion, images/s, résultats
-        1 - 2 min | make run, encore | rien à refaire : l'incrémental
-        2 - 4 min | kedro viz, puis explorer.html | le graphe des tables ; les images sur le plan
-        4 - 6 min | notebooks/fruits_emr.ipynb | binaryFile, diffusion, ACP égale à Spark ML
-        6 - 7 min | kedro run --env emr --params s3.region=us-east-1 | le refus du garde-fou RGPD
-        7 - 9 min | fruits-emr up, run, notebook | le même code sur le cluster, sorties dans S3
-        9 - 10 min | fruits-emr down | plus de cluster, plus de coût
-        """,
-        Box(MARGIN, TOP, INSIDE, 4.55),
-        (1.9, 5.3, 4.933),
-        note="Exécution présente : environnement emr."
+    rows = """
+    Temps | Geste | Ce qu'on voit
+    0 - 1 min | make run IMAGES=.../Test PARAMS=limit=300 | liste, diffusion, images/s, résultats
+    1 - 2 min | make run, encore | rien à refaire : l'incrémental
+    2 - 4 min | kedro viz, puis explorer.html | le graphe des tables ; les images sur le plan
+    4 - 6 min | notebooks/fruits_emr.ipynb | binaryFile, diffusion, ACP égale à Spark ML
+    6 - 7 min | kedro run --env emr --params s3.region=us-east-1 | le refus du garde-fou RGPD
+    7 - 9 min | fruits-emr up, run, notebook | le même code sur le cluster, sorties dans S3
+    9 - 10 min | fruits-emr down | plus de cluster, plus de coût
+    """
+    note = (
+        "Exécution présente : environnement emr."
         if run.on_cluster
-        else "Les gestes locaux sont couverts par les tests ; la partie EMR n'a jamais été jouée.",
+        else "Les gestes locaux sont couverts par les tests ; la partie EMR n'a jamais été jouée."
     )
+    deck.table(rows, Box(MARGIN, TOP, INSIDE, 4.55), (1.9, 5.3, 4.933), note=note)
 
 
 def add_limits(deck: Deck, run: Run) -> None:
@@ -106,26 +102,20 @@ def add_limits(deck: Deck, run: Run) -> None:
         remplacera les hypothèses par des mesures.""",
     )
     deck.text("Limites", Box(MARGIN, TOP, 5.8, 0.5), 22, MUTED, bold=True)
-    deck.bullets(
-        [
-            f"AWS : {run.on_aws[0].lower()}{run.on_aws[1:]}",
-            "Mesures : 2 cœurs partagés ; les rapports se transposent, pas les durées",
-            "Fruits-360 : fond blanc, images presque identiques ; le terrain sera plus dur",
-            "Modèle : ImageNet, non ré-entraîné sur des fruits",
-            "Prix : en partie supposés, à relire chez AWS",
-        ],
-        Box(MARGIN, TOP + 0.55, 5.8, 4.7),
-        19,
-    )
+    points = [
+        f"AWS : {run.on_aws[0].lower()}{run.on_aws[1:]}",
+        "Mesures : 2 cœurs partagés ; les rapports se transposent, pas les durées",
+        "Fruits-360 : fond blanc, images presque identiques ; le terrain sera plus dur",
+        "Modèle : ImageNet, non ré-entraîné sur des fruits",
+        "Prix : en partie supposés, à relire chez AWS",
+    ]
+    deck.bullets(points, Box(MARGIN, TOP + 0.55, 5.8, 4.7), 19)
     deck.text("Suite", Box(6.95, TOP, 5.8, 0.5), 22, MUTED, bold=True)
-    deck.bullets(
-        [
-            "Premier cluster : une heure, 3 nœuds, mesurer durée, coût et lecture S3",
-            "Photographies réelles : décodage réduit, cinq fois plus rapide à 12 mégapixels",
-            "int8 : 1,3 fois plus rapide, à valider sur les vraies images",
-            "Classifieur : apprendre sur les scores, jeu de test séparé par fruit",
-            "Exploitation : exécution planifiée, alerte de budget, EMR Serverless à comparer",
-        ],
-        Box(6.95, TOP + 0.55, 5.8, 4.7),
-        19,
-    )
+    points = [
+        "Premier cluster : une heure, 3 nœuds, mesurer durée, coût et lecture S3",
+        "Photographies réelles : décodage réduit, cinq fois plus rapide à 12 mégapixels",
+        "int8 : 1,3 fois plus rapide, à valider sur les vraies images",
+        "Classifieur : apprendre sur les scores, jeu de test séparé par fruit",
+        "Exploitation : exécution planifiée, alerte de budget, EMR Serverless à comparer",
+    ]
+    deck.bullets(points, Box(6.95, TOP + 0.55, 5.8, 4.7), 19)

@@ -98,17 +98,14 @@ def add_neighbours(deck: Deck, run: Run) -> None:
         choice = "Choix : aucune erreur dans l'échantillon, donc des exemples ordinaires"
     elif wrong == len(examples):
         choice = "Ces lignes ont été choisies parce qu'elles se trompent le plus"
-    deck.bullets(
-        [
-            "À gauche : une image ; à sa droite : ses plus proches voisines",
-            "Cadre bleu : même classe ; cadre rouge : une autre",
-            choice,
-            f"Parmi toutes les voisines : {percent(found['neighbour_label_accuracy'])} de la même classe",
-            "À lire avec prudence : dans Fruits-360 chaque fruit tourne, ses images se ressemblent",
-        ],
-        Box(9.6, TOP, 3.15, BOTTOM - TOP),
-        16,
-    )
+    points = [
+        "À gauche : une image ; à sa droite : ses plus proches voisines",
+        "Cadre bleu : même classe ; cadre rouge : une autre",
+        choice,
+        f"Parmi toutes les voisines : {percent(found['neighbour_label_accuracy'])} de la même classe",
+        "À lire avec prudence : dans Fruits-360 chaque fruit tourne, ses images se ressemblent",
+    ]
+    deck.bullets(points, Box(9.6, TOP, 3.15, BOTTOM - TOP), 16)
 
 
 def _show(deck: Deck, run: Run, image: Any, box: Box, colour: str, said: str) -> None:
