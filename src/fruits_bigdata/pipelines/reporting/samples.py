@@ -64,14 +64,14 @@ def read_pictures(read: Callable[[str], bytes], paths: Iterable[str], size: int,
         Pixels by path, uint8, shape (size, size, 3).
     """
     until = perf_counter() + seconds
-    found: Pictures = {}
+    pictures: Pictures = {}
     failed: list[str] = []
 
     def picture(path: str) -> None:
         if perf_counter() >= until:
             return
         try:
-            found[path] = decode(read(path), reduced=True, size=size)
+            pictures[path] = decode(read(path), reduced=True, size=size)
         except (OSError, StorageError, UnusableImageError, MemoryError) as error:
             failed.append(f"{path!r}: {error}")
 
@@ -89,4 +89,4 @@ def read_pictures(read: Callable[[str], bytes], paths: Iterable[str], size: int,
             "%s images could not be read for the report's pictures, such as %s", f"{len(failed):,}", failed[0]
         )
     # A copy, since a reading that hung may still come to an end.
-    return dict(found)
+    return dict(pictures)

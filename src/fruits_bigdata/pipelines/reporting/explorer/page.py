@@ -50,8 +50,8 @@ def build_explorer(
     # Names of ordinary length all find room; of absurd ones, as many as do.
     n = int(np.searchsorted(np.cumsum(lengths), _MAX_NAME_BYTES, side="right"))
     points = points.head(n)
-    codes, found = pd.factorize(points[LABEL], sort=True)
-    labels: list[str] = found.tolist()
+    codes, distinct = pd.factorize(points[LABEL], sort=True)
+    labels: list[str] = distinct.tolist()
     keys: list[str] = points[PATH].tolist()
     scores = points[["pc1", "pc2", "pc3"]].to_numpy(np.float64)
     largest = max(float(np.abs(scores).max(initial=0)), float(np.finfo(np.float32).tiny))
@@ -132,14 +132,14 @@ def _sheets(pictures: Sequence[NDArray[np.uint8]], side: int) -> list[tuple[str,
     """
     per_sheet = _COLUMNS * _ROWS
     groups = [pictures[start : start + per_sheet] for start in range(0, len(pictures), per_sheet)]
-    made: list[str] = []
+    sheets: list[str] = []
     for quality in _QUALITIES:
-        made = [_sheet(group, side, quality) for group in groups]
-        if sum(map(len, made)) <= _MAX_SHEET_BYTES:
+        sheets = [_sheet(group, side, quality) for group in groups]
+        if sum(map(len, sheets)) <= _MAX_SHEET_BYTES:
             break
-    while sum(map(len, made)) > _MAX_SHEET_BYTES:
-        made.pop()
-    return [(sheet, len(group)) for sheet, group in zip(made, groups, strict=False)]
+    while sum(map(len, sheets)) > _MAX_SHEET_BYTES:
+        sheets.pop()
+    return [(sheet, len(group)) for sheet, group in zip(sheets, groups, strict=False)]
 
 
 def _sheet(pictures: Sequence[NDArray[np.uint8]], side: int, quality: int) -> str:

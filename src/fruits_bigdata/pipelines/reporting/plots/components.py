@@ -57,11 +57,11 @@ def plot_components(points: pd.DataFrame, pca_quality: Mapping[str, Any], pictur
     axes.set_xlabel(f"PC1 ({ratios[0]:.1f} % of the variance)")
     axes.set_ylabel(f"PC2 ({ratios[1]:.1f} % of the variance)" if len(ratios) > 1 else "")
     plain(axes, "both")
-    said = f"{count(len(points), 'image')} of {count(n_classes, 'class', 'classes')}"
-    said += f", {count(shown_pictures, 'picture')} of them" if shown_pictures else ""
+    subtitle = f"{count(len(points), 'image')} of {count(n_classes, 'class', 'classes')}"
+    subtitle += f", {count(shown_pictures, 'picture')} of them" if shown_pictures else ""
     if n_classes > _MAX_CLASSES_IN_LEGEND:
-        said += "; colours and markers repeat: explorer.html names each point"
-    axes.set_title(said, fontsize=9, loc="left", color="#444444")
+        subtitle += "; colours and markers repeat: explorer.html names each point"
+    axes.set_title(subtitle, fontsize=9, loc="left", color="#444444")
     if 1 < n_classes <= _MAX_CLASSES_IN_LEGEND:
         legend = figure.legend(loc="outside right center", fontsize=8, markerscale=1.8, frameon=False)
         # As labels they would be formulas between two $, and left out after a _.

@@ -49,15 +49,15 @@ def plot_neighbours(neighbour_examples: Mapping[str, Any], pictures: Pictures) -
         if wrong
         else "No sampled image has a wrong neighbour among its nearest; "
     )
-    said = (
+    legend = (
         f"{chosen}left: an image, then its nearest; {_RIGHT}, blue: same label; {_WRONG}, red: another. "
         "Above each: distance of the scores. An empty frame: the image could not be read any more."
     )
-    figure.supxlabel(textwrap.fill(said, int(13 * width)), fontsize=8)
+    figure.supxlabel(textwrap.fill(legend, int(13 * width)), fontsize=8)
     return figure, finding
 
 
-def _draw(axes: Any, image: Mapping[str, Any], pictures: Pictures, colour: str, said: str) -> None:
+def _draw(axes: Any, image: Mapping[str, Any], pictures: Pictures, colour: str, title: str) -> None:
     pixels = pictures.get(image["path"])
     axes.set_axis_on()
     axes.set(xticks=[], yticks=[], xlim=(-0.5, 0.5), ylim=(-0.5, 0.5), aspect="equal")
@@ -65,4 +65,4 @@ def _draw(axes: Any, image: Mapping[str, Any], pictures: Pictures, colour: str, 
         axes.imshow(pixels, extent=(-0.5, 0.5, -0.5, 0.5))
     axes.spines[:].set(color=colour, linewidth=2.5)
     ink = colour if colour != style.GREY else "#222222"
-    axes.set_title(said, fontsize=7, color=ink, pad=3, parse_math=False)
+    axes.set_title(title, fontsize=7, color=ink, pad=3, parse_math=False)

@@ -32,8 +32,8 @@ def plot_rejections(rejections: Sequence[Mapping[str, Any]], n_listed: int) -> P
     axes.bar_label(bars, fmt="{:,.0f}", padding=4, fontsize=9)
     for i, kind in enumerate(kinds):
         example = kind["examples"][0]
-        said = f"such as {shown(example['path'], 45)}: {shown(example['reason'], 75)}"
-        axes.text(0, i - 0.29, said, va="bottom", fontsize=7, color="#555555", parse_math=False)
+        sentence = f"such as {shown(example['path'], 45)}: {shown(example['reason'], 75)}"
+        axes.text(0, i - 0.29, sentence, va="bottom", fontsize=7, color="#555555", parse_math=False)
     with style.literal_ticks(axes):
         axes.set_yticks(range(len(kinds)), [shown(kind["kind"]) for kind in kinds])
     axes.set_ylim(len(kinds) - 0.4, -0.75)

@@ -115,12 +115,8 @@ def add_featurization(deck: Deck, run: Run) -> None:
         ne coûte presque rien. Les descripteurs sont ceux de Keras à 6e-5 près. Commande :
         {measured.STEADY.command}.""",
     )
-    bars(
-        deck.slide,
-        {"Première version": usual, "Chaîne livrée": ours, "Sans Spark": bare},
-        Box(MARGIN, TOP, 5.9, 3.5),
-        "Images par seconde, hors démarrage",
-    )
+    speeds = {"Première version": usual, "Chaîne livrée": ours, "Sans Spark": bare}
+    bars(deck.slide, speeds, Box(MARGIN, TOP, 5.9, 3.5), "Images par seconde, hors démarrage")
     deck.note([f"{measured.STEADY.command}, 2 cœurs, images réelles", run.speed], Box(MARGIN, 5.3, 5.9, 1.2))
     points = [
         "mapInArrow : le travailleur reçoit des chemins, pas des pixels",
@@ -163,14 +159,9 @@ def add_pca(deck: Deck, run: Run) -> None:
     )
     ratios = pca["best_explained_variance_ratio"]
     cumulated = [100 * total for total in accumulate(ratios)]
-    line(
-        deck.slide,
-        cumulated,
-        k,
-        Box(MARGIN, TOP, 6.3, 4.6),
-        "Variance expliquée cumulée, en %",
-        f"composantes (ACP de {count(pca['n_images'], 'image')}) ; point : k = {k}",
-    )
+    title = "Variance expliquée cumulée, en %"
+    axis = f"composantes (ACP de {count(pca['n_images'], 'image')}) ; point : k = {k}"
+    line(deck.slide, cumulated, k, Box(MARGIN, TOP, 6.3, 4.6), title, axis)
     axes = "axes ajustés par cette exécution" if pca["refitted"] else "axes gardés de l'exécution d'avant"
     points = [
         "Moments : n, somme et matrice de Gram s'additionnent, une nouvelle image ne coûte qu'elle-même",

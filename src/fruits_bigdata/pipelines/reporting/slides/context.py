@@ -35,18 +35,10 @@ def add_title(deck: Deck, run: Run) -> None:
         {run.on_aws}""",
         foot=False,
     )
-    deck.text(
-        "PySpark, S3 et EMR : de l'image aux composantes principales",
-        Box(MARGIN, 1.6, INSIDE, 0.6),
-        24,
-        ACCENT,
-    )
-    deck.text(
-        [f"Exécution du {run.day} : {run.counts}", f"Lieu : {run.where}", run.on_aws],
-        Box(MARGIN, 5.3, INSIDE, 1.5),
-        BODY,
-        MUTED,
-    )
+    subtitle = "PySpark, S3 et EMR : de l'image aux composantes principales"
+    deck.text(subtitle, Box(MARGIN, 1.6, INSIDE, 0.6), 24, ACCENT)
+    origin = [f"Exécution du {run.day} : {run.counts}", f"Lieu : {run.where}", run.on_aws]
+    deck.text(origin, Box(MARGIN, 5.3, INSIDE, 1.5), BODY, MUTED)
     for i, (path, _) in enumerate(_pictured(run)[:9]):
         deck.picture(run.thumbnails[path], Box(MARGIN + 1.35 * i, 3.0, 1.2, 1.2))
 

@@ -58,9 +58,9 @@ def add_plane(deck: Deck, run: Run) -> None:
 
 def add_neighbours(deck: Deck, run: Run) -> None:
     """Show examples and their nearest, those that go wrong first."""
-    found = run["neighbours"]
-    examples = found["examples"][:_MAX_EXAMPLES]
-    accuracy = found["nearest_label_accuracy"]
+    nearest = run["neighbours"]
+    examples = nearest["examples"][:_MAX_EXAMPLES]
+    accuracy = nearest["nearest_label_accuracy"]
     if not examples or accuracy is None:
         deck.begin(
             "Résultats : pas assez d'images pour comparer des voisines",
@@ -75,7 +75,7 @@ def add_neighbours(deck: Deck, run: Run) -> None:
         "Résultats : les images les plus proches, dans une seule classe"
         if run["counts"]["classes"] == 1
         else f"Résultats : la plus proche voisine a la même classe dans {percent(accuracy)} des cas",
-        f"""Pour chaque image de l'échantillon ({count(found["sampled"], "image")}), on cherche les images
+        f"""Pour chaque image de l'échantillon ({count(nearest["sampled"], "image")}), on cherche les images
         dont les scores sont les plus proches. Les premières lignes sont choisies parce qu'elles se
         trompent le plus ; le cadre bleu dit même classe, le rouge une autre. Ce taux élevé prouve peu :
         Fruits-360 montre le même fruit tournant sur son axe, donc des images presque identiques. Il
@@ -90,9 +90,9 @@ def add_neighbours(deck: Deck, run: Run) -> None:
         for j, near in enumerate(example["neighbours"][:_MAX_NEIGHBOURS]):
             same = near["label"] == example["label"]
             box = Box(3.1 + 1.25 * j, top, side, side)
-            said = "même classe" if same else shown(near["label"], 18)
-            _show(deck, run, near, box, ACCENT if same else WARN, said)
-    wrong = min(found["chosen_for_errors"], len(examples))
+            caption = "même classe" if same else shown(near["label"], 18)
+            _show(deck, run, near, box, ACCENT if same else WARN, caption)
+    wrong = min(nearest["chosen_for_errors"], len(examples))
     choice = f"Choix : {count(wrong, 'première ligne', 'premières lignes')} où l'erreur est la plus grande"
     if wrong == 0:
         choice = "Choix : aucune erreur dans l'échantillon, donc des exemples ordinaires"
@@ -102,20 +102,20 @@ def add_neighbours(deck: Deck, run: Run) -> None:
         "À gauche : une image ; à sa droite : ses plus proches voisines",
         "Cadre bleu : même classe ; cadre rouge : une autre",
         choice,
-        f"Parmi toutes les voisines : {percent(found['neighbour_label_accuracy'])} de la même classe",
+        f"Parmi toutes les voisines : {percent(nearest['neighbour_label_accuracy'])} de la même classe",
         "À lire avec prudence : dans Fruits-360 chaque fruit tourne, ses images se ressemblent",
     ]
     deck.bullets(points, Box(9.6, TOP, 3.15, BOTTOM - TOP), 16)
 
 
-def _show(deck: Deck, run: Run, image: Any, box: Box, colour: str, said: str) -> None:
+def _show(deck: Deck, run: Run, image: Any, box: Box, colour: str, caption: str) -> None:
     picture = run.examples.get(image["path"])
     if picture is None:
         deck.text("illisible", Box(box.left - 0.1, box.top + 0.3, box.width + 0.2, 0.35), SMALL, MUTED)
     else:
         deck.picture(picture, box, colour)
     place = Box(box.left - 0.2, box.top + box.height + 0.01, box.width + 0.6, 0.38)
-    deck.text(said, place, SMALL, colour)
+    deck.text(caption, place, SMALL, colour)
 
 
 def draw_plane(points: pd.DataFrame, pca_quality: Mapping[str, Any], pictures: Pictures) -> Any:

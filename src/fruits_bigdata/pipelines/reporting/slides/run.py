@@ -52,11 +52,11 @@ class Run:
     def counts(self) -> str:
         """The numbers of images, as a phrase."""
         counts = self["counts"]
-        said = f"{count(counts['listed'], 'image')} de {count(counts['classes'], 'classe')}"
+        phrase = f"{count(counts['listed'], 'image')} de {count(counts['classes'], 'classe')}"
         if counts["rejected"]:
             rejected = count(counts["rejected"], "rejetée")
-            said += f", dont {rejected} ({percent(counts['rejected'] / counts['listed'])})"
-        return said
+            phrase += f", dont {rejected} ({percent(counts['rejected'] / counts['listed'])})"
+        return phrase
 
     @property
     def speed(self) -> str:
