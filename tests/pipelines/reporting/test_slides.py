@@ -2,26 +2,21 @@ import io
 import itertools
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from pptx import Presentation
 
 from fruits_bigdata.linalg.classes import choose_neighbours, measure_classes
-from fruits_bigdata.linalg.moments import Moments
-from fruits_bigdata.linalg.pca import fit_pca
-from fruits_bigdata.linalg.sample import FeatureSample
-from fruits_bigdata.linalg.summary import FeatureSummary
 from fruits_bigdata.pipelines.reporting.nodes import measure_pca_quality
 from fruits_bigdata.pipelines.reporting.pipeline import create_pipeline
 from fruits_bigdata.pipelines.reporting.slides import french, measured
 from fruits_bigdata.pipelines.reporting.slides.deck import build_slides
 from fruits_bigdata.pipelines.reporting.slides.writing import text_height
+from tests.pipelines.reporting.conftest import fit, points_of
 
 PROJECT = Path(__file__).parents[3]
 # Points; less cannot be read on a wall.
@@ -43,18 +38,11 @@ def build(matrix: np.ndarray) -> Callable[..., Any]:
         region: str = "eu-west-3",
     ) -> Any:
         rejected = rejected or {}
-        names = [labels[i % len(labels)] for i in range(n)]
-        paths = [f"{label}/{i:03d}.jpg" for i, label in enumerate(names)]
         # The equations of 1,280 features take a busy machine seconds.
-        part = matrix[:n, :200]
-        summary = FeatureSummary(Moments.of(part), FeatureSample.of(paths, names, part))
-        model = replace(fit_pca(summary.moments, k, featurizer="abc"), summary=summary)
-        scores = np.pad(model.transform(part), ((0, 0), (0, 2)))
-        points = pd.DataFrame(
-            {"path": paths, "label": names, **{f"pc{i + 1}": scores[:, i] for i in range(3)}}
-        )
+        model = fit(matrix[:n, :200], k, labels)
+        points = points_of(model)
         noise = np.random.default_rng(3).integers(0, 256, (n, 64, 64, 3), dtype=np.uint8)
-        pictures = dict(zip(paths, noise, strict=True)) if with_pictures else {}
+        pictures = dict(zip(points["path"], noise, strict=True)) if with_pictures else {}
         n_rejected = sum(rejected.values())
         worker = {"worker": "host:1", "images": n, "interpreters_made": 1, "peak_memory_mb": 171.2}
         metrics = {
@@ -62,7 +50,7 @@ def build(matrix: np.ndarray) -> Callable[..., Any]:
                 "listed": n + n_rejected,
                 "features": n,
                 "rejected": n_rejected,
-                "classes": len(set(names)),
+                "classes": points["label"].nunique(),
                 "published": {"features": n, "pca": n, "pca_csv": n},
             },
             "rejected_by_reason": rejected,

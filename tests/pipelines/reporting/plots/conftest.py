@@ -10,17 +10,14 @@ import pytest
 from matplotlib.text import Text
 
 from fruits_bigdata.linalg.pca import PcaModel
+from tests.pipelines.reporting.conftest import points_of
 
 Draw = Callable[[Any], list[str]]
 
 
 @pytest.fixture(scope="session")
 def points(pca_model: PcaModel) -> pd.DataFrame:
-    """What `sample_points` makes of the model's own sample."""
-    assert pca_model.summary is not None
-    sample = pca_model.summary.sample
-    scores = pca_model.transform(sample.features)[:, :3]
-    return pd.DataFrame(scores, columns=["pc1", "pc2", "pc3"]).assign(path=sample.paths, label=sample.labels)
+    return points_of(pca_model)
 
 
 @pytest.fixture(scope="session")
