@@ -1,6 +1,5 @@
 """The reporting pipeline."""
 
-from collections.abc import Callable
 from typing import Any
 
 from kedro.pipeline import Node, Pipeline
@@ -24,9 +23,6 @@ from fruits_bigdata.pipelines.reporting.plots.variance import plot_explained_var
 from fruits_bigdata.pipelines.reporting.samples import sample_points
 from fruits_bigdata.pipelines.reporting.slides.deck import build_slides
 
-_Function = Callable[..., Any]
-_Names = str | list[str]
-
 
 def create_pipeline() -> Pipeline:
     """pca_model -> measure_pca_quality, measure_classes, choose_neighbours -> figures
@@ -36,7 +32,8 @@ def create_pipeline() -> Pipeline:
     metrics, pictures -> build_slides -> presentation
     all of it -> check_rejected_share, which may fail the run
     """
-    plots: list[tuple[_Function, _Names, list[str]]] = [
+    # Functions, their inputs and their outputs.
+    plots: list[tuple[Any, ...]] = [
         (plot_explained_variance, "pca_quality", _drawn("explained_variance")),
         (plot_components, ["points", "pca_quality", "thumbnails"], _drawn("components")),
         (plot_class_similarity, "class_quality", _drawn("class_similarity")),
@@ -45,7 +42,7 @@ def create_pipeline() -> Pipeline:
         (report_rejections, ["rejected", "images"], ["rejections", *_drawn("rejections")]),
         (plot_throughput, "featurization_statistics", _drawn("throughput")),
     ]
-    nodes: list[tuple[_Function, _Names, _Names | None]] = [
+    nodes: list[tuple[Any, ...]] = [
         (measure_pca_quality, "pca_model", "pca_quality"),
         (measure_classes, "pca_model", "class_quality"),
         (choose_neighbours, "pca_model", "neighbour_examples"),
