@@ -17,19 +17,14 @@ QUALITY: dict[str, Any] = {"explained_variance_ratio": [0.5, 0.25, 0.125], "n_im
 
 def data_of(page: str) -> dict[str, Any]:
     (text,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page)
-    data: dict[str, Any] = json.loads(text)
-    return data
+    return dict(json.loads(text))
 
 
 def unpacked(text: str) -> np.ndarray:
     return np.frombuffer(base64.b64decode(text), "<u2")
 
 
-def sheet_of(data: dict[str, Any], number: int) -> Image.Image:
-    return Image.open(io.BytesIO(base64.b64decode(data["sheets"][number])))
-
-
-def test_the_page_holds_every_point_and_its_picture(
+def test_the_page_holds_every_point_and_the_pixels_of_its_picture(
     points: pd.DataFrame, thumbnails: dict[str, np.ndarray]
 ) -> None:
     page, statistics = build_explorer(points, thumbnails, QUALITY, {"missing": 2})
@@ -42,7 +37,10 @@ def test_the_page_holds_every_point_and_its_picture(
     np.testing.assert_allclose(scores, points[["pc1", "pc2", "pc3"]], atol=data["largest"] / 32767)
     tiles = unpacked(data["tile"])
     assert [path for path, tile in zip(data["paths"], tiles, strict=True) if tile] == list(thumbnails)
-    pixels = np.asarray(sheet_of(data, 0), int)
+    sheet = Image.open(io.BytesIO(base64.b64decode(data["sheets"][0])))
+    # Nothing but pixels.
+    assert set(sheet.info) <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
+    pixels = np.asarray(sheet, int)
     for path, picture in thumbnails.items():
         place = int(tiles[data["paths"].index(path)]) - 1
         top, left = place // data["columns"] * 64, place % data["columns"] * 64
@@ -59,13 +57,6 @@ def test_names_cannot_leave_their_place_and_nothing_is_asked_of_a_network(
     assert "@@" not in page
     assert "http" not in re.sub(r'id="data">.*?</script>', "", page).replace("http-equiv", "")
     assert "default-src 'none'" in page
-
-
-def test_pictures_carry_nothing_but_pixels(points: pd.DataFrame, thumbnails: dict[str, np.ndarray]) -> None:
-    data = data_of(build_explorer(points, thumbnails, QUALITY, {})[0])
-    sheet = sheet_of(data, 0)
-    assert not sheet.getexif()
-    assert set(sheet.info) <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
 
 
 def test_long_names_and_noisy_pictures_still_make_a_page_of_bounded_size(
