@@ -33,6 +33,7 @@ from fruits_bigdata.linalg.pca import PcaModel, fit_pca
 from fruits_bigdata.linalg.sample import SAMPLE_SIZE, FeatureSample
 from fruits_bigdata.linalg.summary import FeatureSummary
 from fruits_bigdata.pipelines.reporting import nodes
+from fruits_bigdata.pipelines.reporting.explorer.page import build_explorer
 from fruits_bigdata.pipelines.reporting.plots.components import plot_components
 from fruits_bigdata.pipelines.reporting.plots.neighbours import plot_neighbours
 from fruits_bigdata.pipelines.reporting.plots.reconstruction import plot_reconstruction_error
@@ -142,7 +143,7 @@ def measure(rows: int, folder: Path) -> dict[str, Any]:
     with timed("read pictures"):
         shown, thumbnails, statistics = nodes.read_report_pictures(OnePhotograph(), points, examples)  # type: ignore[arg-type]
     with timed("explorer"):
-        page, held = nodes.build_explorer(points, thumbnails, quality, statistics)
+        page, held = build_explorer(points, thumbnails, quality, statistics)
         (folder / "explorer.html").write_text(page)
     with timed("draw"):
         plots = [

@@ -8,27 +8,24 @@ from kedro_datasets._typing import ImagePreview, JSONPreview
 from matplotlib.figure import Figure
 
 from fruits_bigdata.datasets.published_file_dataset import PublishedFileDataset
+from fruits_bigdata.storage import open_location
 
 
 def json_file(folder: Path | str) -> PublishedFileDataset:
     return PublishedFileDataset(filepath=f"{folder}/a report/metrics.json", dataset="json.JSONDataset")
 
 
-def test_what_is_saved_is_loaded_on_disk(tmp_path: Path) -> None:
-    dataset = json_file(tmp_path)
+@pytest.mark.parametrize("place", ["tmp_path", "bucket"])
+def test_what_is_saved_is_loaded_on_disk_and_on_s3(place: str, request: pytest.FixtureRequest) -> None:
+    folder = request.getfixturevalue(place)
+    dataset = json_file(folder)
     assert not dataset.exists()
     for i in range(2):
         dataset.save({"i": i})
     assert dataset.load() == {"i": 1}
     assert dataset.exists()
-    assert [path.name for path in (tmp_path / "a report").iterdir()] == ["metrics.json"]
-
-
-def test_and_on_s3(bucket: str) -> None:
-    dataset = json_file(bucket)
-    dataset.save({"i": 1})
-    assert dataset.load() == {"i": 1}
-    assert dataset.exists()
+    fs, path = open_location(f"{folder}/a report")
+    assert [name.rsplit("/", 1)[-1] for name in fs.ls(path, detail=False)] == ["metrics.json"]
 
 
 def test_the_old_file_stays_when_the_new_one_fails(tmp_path: Path) -> None:
@@ -41,16 +38,14 @@ def test_the_old_file_stays_when_the_new_one_fails(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "a report").iterdir()] == ["metrics.json"]
 
 
+PLOT = {"type": "matplotlib.MatplotlibDataset", "save_args": {"dpi": 30}}
+
+
 @pytest.mark.parametrize(
     ("name", "config", "data", "kind"),
     [
         ("metrics.json", "json.JSONDataset", {"i": 1}, JSONPreview),
-        (
-            "plot.png",
-            {"type": "matplotlib.MatplotlibDataset", "save_args": {"dpi": 30}},
-            Figure(),
-            ImagePreview,
-        ),
+        ("plot.png", PLOT, Figure(), ImagePreview),
     ],
 )
 def test_kedro_viz_previews_it_as_what_it_is(

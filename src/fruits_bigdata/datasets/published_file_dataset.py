@@ -50,9 +50,9 @@ class PublishedFileDataset(AbstractDataset[Any, Any]):
     def save(self, data: Any) -> None:
         """Replace the file."""
         with tempfile.TemporaryDirectory() as folder:
-            made = Path(folder, self._filepath.rsplit("/", 1)[-1])
-            self._at(str(made)).save(data)
-            with made.open("rb") as new, whole_file(self._filepath) as file:
+            whole = Path(folder, self._filepath.rsplit("/", 1)[-1])
+            self._at(str(whole)).save(data)
+            with whole.open("rb") as new, whole_file(self._filepath) as file:
                 shutil.copyfileobj(new, file)
 
     def _at(self, filepath: str) -> AbstractDataset[Any, Any]:

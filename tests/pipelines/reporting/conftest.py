@@ -1,10 +1,11 @@
 """What the nodes of the report hand to each other."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from fruits_bigdata.linalg.classes import choose_neighbours, measure_classes
@@ -17,26 +18,27 @@ from fruits_bigdata.pipelines.reporting.nodes import measure_pca_quality
 from fruits_bigdata.schemas import PCA_SCHEMA
 from fruits_bigdata.tables.delta import Table
 
-Fit = Callable[[np.ndarray, int], PcaModel]
+LABELS = ("class 0", "class 1", "class 2", "class 3")
+
+
+def fit(matrix: np.ndarray, n_components: int, labels: Sequence[str] = LABELS) -> PcaModel:
+    """Fit a model to images of some classes in turn."""
+    names = [labels[i % len(labels)] for i in range(len(matrix))]
+    paths = [f"{name}/{i:03d}.jpg" for i, name in enumerate(names)]
+    summary = FeatureSummary(Moments.of(matrix), FeatureSample.of(paths, names, matrix.astype(np.float32)))
+    return replace(fit_pca(summary.moments, n_components, featurizer="f1"), summary=summary)
+
+
+def points_of(model: PcaModel) -> pd.DataFrame:
+    """Return what `sample_points` makes of the model's own sample."""
+    assert model.summary is not None
+    sample = model.summary.sample
+    scores = np.pad(model.transform(sample.features), ((0, 0), (0, 2)))[:, :3]
+    return pd.DataFrame(scores, columns=["pc1", "pc2", "pc3"]).assign(path=sample.paths, label=sample.labels)
 
 
 @pytest.fixture(scope="session")
-def fit() -> Fit:
-    """Fit a model to images of four classes in turn."""
-
-    def fitted(matrix: np.ndarray, n_components: int) -> PcaModel:
-        names = [f"class {i % 4}" for i in range(len(matrix))]
-        sample = FeatureSample.of(
-            [f"{name}/{i:03d}.jpg" for i, name in enumerate(names)], names, matrix.astype(np.float32)
-        )
-        summary = FeatureSummary(Moments.of(matrix), sample)
-        return replace(fit_pca(summary.moments, n_components, featurizer="f1"), summary=summary)
-
-    return fitted
-
-
-@pytest.fixture(scope="session")
-def pca_model(fit: Fit, matrix: np.ndarray) -> PcaModel:
+def pca_model(matrix: np.ndarray) -> PcaModel:
     return fit(matrix, 12)
 
 

@@ -7,20 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from pptx import Presentation
 
 from fruits_bigdata.linalg.classes import choose_neighbours, measure_classes
-from fruits_bigdata.linalg.moments import Moments
-from fruits_bigdata.linalg.pca import fit_pca
-from fruits_bigdata.linalg.sample import FeatureSample
-from fruits_bigdata.linalg.summary import FeatureSummary
 from fruits_bigdata.pipelines.reporting.nodes import measure_pca_quality
 from fruits_bigdata.pipelines.reporting.pipeline import create_pipeline
 from fruits_bigdata.pipelines.reporting.slides import french, measured
 from fruits_bigdata.pipelines.reporting.slides.deck import build_slides
 from fruits_bigdata.pipelines.reporting.slides.writing import text_height
+from tests.pipelines.reporting.conftest import fit, points_of
 
 PROJECT = Path(__file__).parents[3]
 # Points; less cannot be read on a wall.
@@ -30,10 +26,6 @@ SMALLEST = 12
 @pytest.fixture(scope="module")
 def build(matrix: np.ndarray) -> Callable[..., Any]:
     """Return the presentation of one of `RUNS`, made once."""
-
-    @cache
-    def build(run: str) -> Any:
-        return make(**RUNS[run])
 
     def make(
         n: int = 80,
@@ -46,22 +38,11 @@ def build(matrix: np.ndarray) -> Callable[..., Any]:
         region: str = "eu-west-3",
     ) -> Any:
         rejected = rejected or {}
-        names = [labels[i % len(labels)] for i in range(n)]
-        paths = [f"{label}/{i:03d}.jpg" for i, label in enumerate(names)]
         # The equations of 1,280 features take a busy machine seconds.
-        part = matrix[:n, :200]
-        moments = Moments.of_blocks([part], part.shape[1])
-        summary = FeatureSummary(moments, FeatureSample.of(paths, names, part, 1.0))
-        model = fit_pca(moments, k, "none", "abc")
-        model = type(model)(**{**vars(model), "summary": summary})
-        scores = np.pad(model.transform(part), ((0, 0), (0, 2)))
-        points = pd.DataFrame(
-            {"path": paths, "label": names, **{f"pc{i + 1}": scores[:, i] for i in range(3)}}
-        )
-        rng = np.random.default_rng(3)
-        pictures = {
-            path: rng.integers(0, 256, (64, 64, 3), dtype=np.uint8) for path in paths if with_pictures
-        }
+        model = fit(matrix[:n, :200], k, labels)
+        points = points_of(model)
+        noise = np.random.default_rng(3).integers(0, 256, (n, 64, 64, 3), dtype=np.uint8)
+        pictures = dict(zip(points["path"], noise, strict=True)) if with_pictures else {}
         n_rejected = sum(rejected.values())
         worker = {"worker": "host:1", "images": n, "interpreters_made": 1, "peak_memory_mb": 171.2}
         metrics = {
@@ -69,7 +50,7 @@ def build(matrix: np.ndarray) -> Callable[..., Any]:
                 "listed": n + n_rejected,
                 "features": n,
                 "rejected": n_rejected,
-                "classes": len(set(names)),
+                "classes": points["label"].nunique(),
                 "published": {"features": n, "pca": n, "pca_csv": n},
             },
             "rejected_by_reason": rejected,
@@ -93,13 +74,12 @@ def build(matrix: np.ndarray) -> Callable[..., Any]:
             "classes": measure_classes(model),
             "neighbours": choose_neighbours(model),
         }
-        presentation, said = build_slides(metrics, points, pictures, pictures, {"region": region})
+        file, said = build_slides(metrics, points, pictures, pictures, {"region": region})
+        presentation = Presentation(io.BytesIO(file))
         assert said == f"{len(presentation.slides)} slides"
-        file = io.BytesIO()
-        presentation.save(file)
-        return Presentation(file)
+        return presentation
 
-    return build
+    return cache(lambda run: make(**RUNS[run]))
 
 
 RUNS: dict[str, dict[str, Any]] = {
@@ -124,10 +104,6 @@ def presentation(request: pytest.FixtureRequest, build: Callable[..., Any]) -> A
     return build(request.param)
 
 
-def inches(length: Any) -> float:
-    return float(length.inches)
-
-
 def paragraphs(frame: Any) -> Iterator[tuple[str, float]]:
     """Yield each paragraph's text and its size in points."""
     for paragraph in frame.paragraphs:
@@ -135,23 +111,35 @@ def paragraphs(frame: Any) -> Iterator[tuple[str, float]]:
             yield paragraph.text, paragraph.font.size.pt
 
 
+def frames(slide: Any) -> Iterator[Any]:
+    """Yield the frames of text of a slide, those of tables' cells too."""
+    for shape in slide.shapes:
+        if shape.has_text_frame:
+            yield shape.text_frame
+        elif shape.has_table:
+            yield from (cell.text_frame for row in shape.table.rows for cell in row.cells)
+
+
 def texts(slide: Any) -> str:
     """Return all that stands on a slide, with plain spaces."""
-    found = [shape.text_frame.text for shape in slide.shapes if shape.has_text_frame]
-    tables = (shape.table for shape in slide.shapes if shape.has_table)
-    found += [cell.text for table in tables for row in table.rows for cell in row.cells]
-    return "\n".join(found).replace(french.NBSP, " ")
+    return "\n".join(frame.text for frame in frames(slide)).replace(french.NBSP, " ")
+
+
+def needed(frame: Any, width: float) -> float:
+    """Return the height of the lines of a frame."""
+    return sum(text_height(text, width - 0.2, size) for text, size in paragraphs(frame))
 
 
 def occupied(shape: Any) -> tuple[float, float, float, float]:
     """Return left, top, right and bottom of what a shape holds: a text's lines, a table's rows."""
-    left, top, width, height = map(inches, (shape.left, shape.top, shape.width, shape.height))
+    left, top, width, height = (
+        length.inches for length in (shape.left, shape.top, shape.width, shape.height)
+    )
     if shape.has_table:
-        height = sum(inches(row.height) for row in shape.table.rows)
+        height = sum(row.height.inches for row in shape.table.rows)
     elif shape.name.startswith("TextBox"):
-        frame = shape.text_frame
-        after = sum(inches(paragraph.space_after) for paragraph in frame.paragraphs if paragraph.space_after)
-        height = 0.1 + after + sum(text_height(text, width - 0.2, size) for text, size in paragraphs(frame))
+        after = sum(one.space_after.inches for one in shape.text_frame.paragraphs if one.space_after)
+        height = 0.1 + after + needed(shape.text_frame, width)
     return left, top, left + width, top + height
 
 
@@ -160,14 +148,11 @@ def test_slides_have_a_title_notes_and_a_readable_size(presentation: Any) -> Non
     for slide in presentation.slides:
         assert slide.shapes.title.text_frame.text
         assert len(slide.notes_slide.notes_text_frame.text.split()) > 25
-        frames = [shape.text_frame for shape in slide.shapes if shape.has_text_frame]
-        tables = (shape.table for shape in slide.shapes if shape.has_table)
-        frames += [cell.text_frame for table in tables for row in table.rows for cell in row.cells]
-        assert min(size for frame in frames for _, size in paragraphs(frame)) >= SMALLEST
+        assert min(size for frame in frames(slide) for _, size in paragraphs(frame)) >= SMALLEST
 
 
 def test_nothing_overflows_or_covers_anything(presentation: Any) -> None:
-    width, height = inches(presentation.slide_width), inches(presentation.slide_height)
+    width, height = presentation.slide_width.inches, presentation.slide_height.inches
     for slide in presentation.slides:
         said = slide.shapes.title.text_frame.text
         places = []
@@ -179,9 +164,10 @@ def test_nothing_overflows_or_covers_anything(presentation: Any) -> None:
             lines = list(paragraphs(shape.text_frame)) if shape.has_text_frame else []
             if shape.name.startswith("Rounded"):
                 # Boxes do not grow.
-                room = inches(shape.width) - 0.2
-                text = sum(text_height(line, room, size) for line, size in lines)
-                assert text <= inches(shape.height), (said, shape.text_frame.text)
+                assert needed(shape.text_frame, shape.width.inches) <= shape.height.inches, (said, lines)
+            for row in shape.table.rows if shape.has_table else []:
+                for cell, column in zip(row.cells, shape.table.columns, strict=True):
+                    assert needed(cell.text_frame, column.width.inches) <= row.height.inches, cell.text
             if shape.has_table or shape.name.startswith(("TextBox", "Chart", "Rounded")):
                 # The captions below pictures may be wider than these.
                 is_caption = bool(lines) and all(size == SMALLEST for _, size in lines)
@@ -189,18 +175,6 @@ def test_nothing_overflows_or_covers_anything(presentation: Any) -> None:
         for (one, small, a), (other, small_too, b) in itertools.combinations(places, 2):
             apart = max(a[0] - b[2], b[0] - a[2], a[1] - b[3], b[1] - a[3]) > -0.04
             assert apart or (small and small_too), (said, one, other, a, b)
-
-
-def test_rows_of_tables_are_high_enough_for_their_text(presentation: Any) -> None:
-    tables = (shape.table for slide in presentation.slides for shape in slide.shapes if shape.has_table)
-    for table in tables:
-        widths = [inches(column.width) for column in table.columns]
-        for row in table.rows:
-            needed = max(
-                sum(text_height(text, width - 0.2, size) for text, size in paragraphs(cell.text_frame))
-                for cell, width in zip(row.cells, widths, strict=True)
-            )
-            assert inches(row.height) >= needed, [cell.text for cell in row.cells]
 
 
 def test_the_slides_say_what_the_run_found(build: Callable[..., Any]) -> None:
@@ -224,29 +198,27 @@ def test_what_was_never_run_on_aws_is_said(build: Callable[..., Any]) -> None:
     assert "exécution dans l'environnement emr" in texts(there.slides[-1])
 
 
-def test_one_class_is_not_praised_for_its_neighbours(build: Callable[..., Any]) -> None:
-    said = "\n".join(texts(slide) for slide in build("one class").slides)
-    assert "une seule classe" in said
-    assert "la plus proche voisine a la même classe" not in said
-
-
-def test_one_component_is_one(build: Callable[..., Any]) -> None:
-    said = [texts(slide) for slide in build("one component").slides]
-    assert any(text.startswith("Résultats : une composante montre") for text in said)
-    assert not any("1 composantes" in text for text in said)
-
-
-def test_without_prices_of_a_region_the_slides_say_whose_they_are(build: Callable[..., Any]) -> None:
-    said = "\n".join(texts(slide) for slide in build("on the cluster").slides)
-    assert "prix de eu-west-3, faute de ceux de eu-central-1" in said
+@pytest.mark.parametrize(
+    ("run", "said", "unsaid"),
+    [
+        ("one class", "une seule classe", "la plus proche voisine a la même classe"),
+        ("no two of a class", "pas assez d'images pour comparer des voisines", "même classe dans"),
+        ("one component", "Résultats : une composante montre", "1 composantes"),
+        ("nothing new", "rien de nouveau, donc aucun interpréteur créé", "images traitées"),
+        ("no pictures", "Aucune image n'a pu être relue pour ce support", "None"),
+        ("on the cluster", "prix de eu-west-3, faute de ceux de eu-central-1", "prix de eu-central-1"),
+    ],
+)
+def test_what_is_special_about_a_run_is_said(
+    build: Callable[..., Any], run: str, said: str, unsaid: str
+) -> None:
+    text = "\n".join(texts(slide) for slide in build(run).slides)
+    assert said in text
+    assert unsaid not in text
 
 
 def test_the_curve_and_its_mark_are_the_runs(build: Callable[..., Any]) -> None:
-    (slide,) = (
-        slide
-        for slide in build("a few classes").slides
-        if "ACP :" in texts(slide).split("\n")[0].replace("\xa0", " ")
-    )
+    (slide,) = (slide for slide in build("a few classes").slides if texts(slide).startswith("ACP :"))
     (chart,) = (shape.chart for shape in slide.shapes if shape.has_chart)
     curve, mark = chart.plots[0].series
     assert len(curve.values) >= 12
@@ -255,19 +227,15 @@ def test_the_curve_and_its_mark_are_the_runs(build: Callable[..., Any]) -> None:
 
 
 def test_what_is_quoted_stands_in_the_documents() -> None:
-    found = [value for value in vars(measured).values() if isinstance(value, measured.Measured | tuple)]
-    rows = [row for value in found for row in (value if isinstance(value, tuple) else [value])]
+    values = [value if isinstance(value, tuple) else (value,) for value in vars(measured).values()]
+    rows = [row for row in itertools.chain(*values) if isinstance(row, measured.Measured)]
     assert len(rows) > 20
     for row in rows:
         assert row.row in (PROJECT / row.document).read_text(), row
-        numbers = {
-            float(text.replace(",", "")) for text in re.findall(r"\d[\d,]*(?:\.\d+)?(?:e-\d+)?", row.row)
-        }
-        assert set(row.values) <= numbers, row
-        module = row.command.split()[2]
-        assert (PROJECT / f"{module.replace('.', '/')}.py").exists() or (
-            PROJECT / module.replace(".", "/") / "__main__.py"
-        ).exists()
+        numbers = re.findall(r"\d[\d,]*(?:\.\d+)?(?:e-\d+)?", row.row)
+        assert set(row.values) <= {float(text.replace(",", "")) for text in numbers}, row
+        module = PROJECT / row.command.split()[2].replace(".", "/")
+        assert module.with_suffix(".py").exists() or (module / "__main__.py").exists(), row
 
 
 @pytest.mark.parametrize(

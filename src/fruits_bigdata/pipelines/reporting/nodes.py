@@ -15,7 +15,6 @@ from fruits_bigdata.image_folder import ImageFolder
 from fruits_bigdata.linalg.pca import PcaModel
 from fruits_bigdata.linalg.quality import measure_quality
 from fruits_bigdata.pipelines.rejections import count_rejections, describe_rejections
-from fruits_bigdata.pipelines.reporting.explorer.page import build_page
 from fruits_bigdata.pipelines.reporting.plots.rejections import plot_rejections
 from fruits_bigdata.pipelines.reporting.samples import Pictures, read_pictures
 from fruits_bigdata.run_statistics import RunStatistics
@@ -70,23 +69,11 @@ def read_report_pictures(
     examples = neighbour_examples["examples"]
     named = chain(examples, *(example["neighbours"] for example in examples))
     paths = list(dict.fromkeys(image[PATH] for image in named))
-    shown, _ = read_pictures(image_folder.read, paths, _EXAMPLE_SIZE, _PICTURE_SECONDS / 2)
+    shown = read_pictures(image_folder.read, paths, _EXAMPLE_SIZE, _PICTURE_SECONDS / 2)
     first = points[PATH].head(_MAX_THUMBNAILS)
-    thumbnails, _ = read_pictures(image_folder.read, first, _THUMBNAIL_SIZE, _PICTURE_SECONDS)
+    thumbnails = read_pictures(image_folder.read, first, _THUMBNAIL_SIZE, _PICTURE_SECONDS)
     wanted = len(paths) + len(first)
     return shown, thumbnails, {"wanted": wanted, "missing": wanted - len(shown) - len(thumbnails)}
-
-
-def build_explorer(
-    points: pd.DataFrame,
-    thumbnails: Pictures,
-    pca_quality: Mapping[str, Any],
-    picture_statistics: Mapping[str, int],
-) -> tuple[str, dict[str, int]]:
-    """Make the page to look around in, and say what it holds: see `explorer.page.build_page`."""
-    page, statistics = build_page(points, thumbnails, pca_quality)
-    missing = {f"pictures_{name}": n for name, n in picture_statistics.items()}
-    return page, {**statistics, **missing}
 
 
 def build_metrics(
@@ -158,12 +145,8 @@ def check_rejected_share(
         findings: Of what is made last.
 
     Raises:
-        ValueError: `max_rejected_share` is no share.
         TooManyRejectedError: More were; the message names the most frequent kinds of reasons and examples.
     """
-    is_number = isinstance(max_rejected_share, int | float) and not isinstance(max_rejected_share, bool)
-    if not is_number or not 0 <= max_rejected_share <= 1:
-        raise ValueError(f"max_rejected_share={max_rejected_share}: give a share from 0 to 1, such as 0.5")
     images, n_rejected = featurization_statistics["images"], featurization_statistics["rejected"]
     if n_rejected > max_rejected_share * images:
         raise TooManyRejectedError(

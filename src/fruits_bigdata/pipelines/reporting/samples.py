@@ -19,7 +19,6 @@ from fruits_bigdata.vision.container import UnusableImageError
 from fruits_bigdata.vision.pixels import decode
 
 MAX_POINTS = 50_000
-_COORDINATES = ("pc1", "pc2", "pc3")
 # Most of a reading is waiting, as for S3.
 _THREADS = 16
 # Of a reading that was under way when the time was over.
@@ -44,16 +43,14 @@ def sample_points(pca: Table, n: int = MAX_POINTS) -> pd.DataFrame:
     hashes = [path_hash(path) for path in rows.column(PATH).to_pylist()]
     chosen = rows.take(pa.array(np.argsort(hashes, kind="stable")[:n]))
     points: pd.DataFrame = chosen.select([PATH, LABEL]).to_pandas()
-    for i, name in enumerate(_COORDINATES):
-        scores = chosen.column(PCA)
-        has_it = bool(len(scores)) and i < len(scores[0])
-        points[name] = pc.list_element(scores, i).to_numpy() if has_it else np.float32(0)
+    scores = chosen.column(PCA)
+    n_components = len(scores[0]) if len(scores) else 0
+    for i, name in enumerate(("pc1", "pc2", "pc3")):
+        points[name] = pc.list_element(scores, i).to_numpy() if i < n_components else np.float32(0)
     return points
 
 
-def read_pictures(
-    read: Callable[[str], bytes], paths: Iterable[str], size: int, seconds: float
-) -> tuple[Pictures, int]:
+def read_pictures(read: Callable[[str], bytes], paths: Iterable[str], size: int, seconds: float) -> Pictures:
     """Read images as people look at them: upright, on white, `size` pixels on each side.
 
     Args:
@@ -64,17 +61,17 @@ def read_pictures(
             read or decoded any more.
 
     Returns:
-        Pixels by path, uint8, shape (size, size, 3), and how many could not be read.
+        Pixels by path, uint8, shape (size, size, 3).
     """
     until = perf_counter() + seconds
-    found: Pictures = {}
+    pictures: Pictures = {}
     failed: list[str] = []
 
     def picture(path: str) -> None:
         if perf_counter() >= until:
             return
         try:
-            found[path] = decode(read(path), reduced=True, size=size)
+            pictures[path] = decode(read(path), reduced=True, size=size)
         except (OSError, StorageError, UnusableImageError, MemoryError) as error:
             failed.append(f"{path!r}: {error}")
 
@@ -92,4 +89,4 @@ def read_pictures(
             "%s images could not be read for the report's pictures, such as %s", f"{len(failed):,}", failed[0]
         )
     # A copy, since a reading that hung may still come to an end.
-    return dict(found), len(failed)
+    return dict(pictures)

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from fruits_bigdata.pipelines.reporting.explorer.page import build_page
+from fruits_bigdata.pipelines.reporting.explorer.page import build_explorer
 
 QUALITY: dict[str, Any] = {"explained_variance_ratio": [0.5, 0.25, 0.125], "n_images": 300}
 HAS_WEBGL = "getContext('webgl') !== null"
@@ -55,7 +55,7 @@ def blank(request: pytest.FixtureRequest, playwright: Any, chromium: str) -> Ite
 @pytest.fixture
 def file(points: pd.DataFrame, thumbnails: dict[str, np.ndarray], tmp_path: Path) -> Path:
     path = tmp_path / "explorer.html"
-    path.write_text(build_page(points, thumbnails, QUALITY)[0])
+    path.write_text(build_explorer(points, thumbnails, QUALITY, {})[0])
     return path
 
 

@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -7,8 +6,7 @@ import pytest
 
 from fruits_bigdata.pipelines.reporting.plots import components
 from fruits_bigdata.pipelines.reporting.plots.components import plot_components
-
-Draw = Callable[[Any], list[str]]
+from tests.pipelines.reporting.plots.conftest import Draw
 
 
 def places(figure: Any) -> np.ndarray:

@@ -1,32 +1,22 @@
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 from matplotlib.colors import to_hex
 
 from fruits_bigdata.pipelines.reporting.plots.neighbours import plot_neighbours
 from fruits_bigdata.pipelines.reporting.plots.style import BLUE, GREY, VERMILION
+from tests.pipelines.reporting.plots.conftest import Draw
 
-Draw = Callable[[Any], list[str]]
-
+NEAR_1 = [
+    {"path": "a/2.jpg", "label": "$a^{", "distance": 1.25},
+    {"path": "b/1.jpg", "label": "_b", "distance": 7.0},
+]
+NEAR_2 = [{"path": "b/3.jpg", "label": "_b", "distance": 2.0}]
 EXAMPLES = {
     "sampled": 40,
     "nearest_label_accuracy": 0.9999,
     "chosen_for_errors": 1,
     "examples": [
-        {
-            "path": "a/1.jpg",
-            "label": "$a^{",
-            "neighbours": [
-                {"path": "a/2.jpg", "label": "$a^{", "distance": 1.25},
-                {"path": "b/1.jpg", "label": "_b", "distance": 7.0},
-            ],
-        },
-        {
-            "path": "b/2.jpg",
-            "label": "_b",
-            "neighbours": [{"path": "b/3.jpg", "label": "_b", "distance": 2.0}],
-        },
+        {"path": "a/1.jpg", "label": "$a^{", "neighbours": NEAR_1},
+        {"path": "b/2.jpg", "label": "_b", "neighbours": NEAR_2},
     ],
 }
 
@@ -38,13 +28,8 @@ def test_right_and_wrong_neighbours_are_marked_without_and_with_colour(
     # Rounded down: not all of them have.
     assert finding == "The nearest image has the same label in 99.9 % of 40 sampled images"
     frames = [axes for axes in figure.axes if axes.axison]
-    assert [axes.get_title() for axes in frames] == [
-        "$a^{",
-        "\u2713 same\n1.2",
-        "\u2717 _b\n7.0",
-        "_b",
-        "\u2713 same\n2.0",
-    ]
+    titles = ["$a^{", "\u2713 same\n1.2", "\u2717 _b\n7.0", "_b", "\u2713 same\n2.0"]
+    assert [axes.get_title() for axes in frames] == titles
     colours = [to_hex(axes.spines["left"].get_edgecolor()).upper() for axes in frames]
     assert colours == [GREY, BLUE, VERMILION, GREY, BLUE]
     # A picture that could not be read is an empty frame.

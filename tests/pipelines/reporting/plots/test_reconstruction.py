@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -6,18 +5,14 @@ from matplotlib.colors import to_hex
 
 from fruits_bigdata.pipelines.reporting.plots.reconstruction import plot_reconstruction_error
 from fruits_bigdata.pipelines.reporting.plots.style import BLUE, VERMILION
+from tests.pipelines.reporting.plots.conftest import Draw
 
-Draw = Callable[[Any], list[str]]
 OVERALL = {"reconstruction_error": 0.25, "n_components": 12}
 
 
 def quality(errors: list[float]) -> dict[str, Any]:
-    labels = [f"class {i}" for i in range(len(errors))]
-    return {
-        "labels": labels,
-        "images": [1000 + i for i in range(len(errors))],
-        "reconstruction_error": errors,
-    }
+    labels, images = zip(*((f"class {i}", 1000 + i) for i in range(len(errors))), strict=True)
+    return {"labels": labels, "images": images, "reconstruction_error": errors}
 
 
 def test_classes_are_in_order_and_those_above_the_mean_stand_out(draw: Draw) -> None:

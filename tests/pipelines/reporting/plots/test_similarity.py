@@ -1,12 +1,10 @@
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 from fruits_bigdata.pipelines.reporting.plots.similarity import plot_class_similarity
-
-Draw = Callable[[Any], list[str]]
+from tests.pipelines.reporting.plots.conftest import Draw
 
 
 def quality(n: int, classes: int | None = None) -> dict[str, Any]:
@@ -15,13 +13,7 @@ def quality(n: int, classes: int | None = None) -> dict[str, Any]:
     if n > 2:
         similarity[1, 2] = similarity[2, 1] = 0.875
     labels = [f"class {i}" for i in range(n)]
-    return {
-        "classes": classes or n,
-        "labels": labels,
-        "images": [1] * n,
-        "similarity": similarity.tolist(),
-        "reconstruction_error": [0.1] * n,
-    }
+    return {"classes": classes or n, "labels": labels, "images": [1] * n, "similarity": similarity.tolist()}
 
 
 @pytest.mark.parametrize("n", [3, 40, 131])

@@ -1,11 +1,9 @@
-from collections.abc import Callable
-from typing import Any
-
 from fruits_bigdata.pipelines.reporting.plots.stages import plot_stages
+from tests.pipelines.reporting.plots.conftest import Draw
 
 
 def test_the_seconds_of_each_stage_are_in_order_and_the_rest_is_between(
-    draw: Callable[[Any], list[str]],
+    draw: Draw,
 ) -> None:
     run = {"seconds": 20.0, "seconds_by_stage": {"loading": 1.0, "featurization": 12.0, "pca": 3.0}}
     figure, finding = plot_stages({"run": run})
@@ -18,7 +16,7 @@ def test_the_seconds_of_each_stage_are_in_order_and_the_rest_is_between(
     assert names == ["featurization", "pca", "loading", "starting, and between nodes"]
 
 
-def test_stages_that_the_clock_rounded_up_leave_nothing_between(draw: Callable[[Any], list[str]]) -> None:
+def test_stages_that_the_clock_rounded_up_leave_nothing_between(draw: Draw) -> None:
     figure, finding = plot_stages({"run": {"seconds": 1.0, "seconds_by_stage": {"reporting": 1.001}}})
     assert finding == "Reporting took 100 % of the run's 1 s"
     assert [bar.get_width() for bar in figure.axes[0].patches] == [1.001, 0.0]

@@ -1,9 +1,7 @@
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
 from fruits_bigdata.pipelines.reporting.plots.style import count, new_figure, shown
+from tests.pipelines.reporting.plots.conftest import Draw
 
 
 @pytest.mark.parametrize(
@@ -24,6 +22,6 @@ def test_numbers_agree_with_their_nouns() -> None:
     assert [count(n, "class", "classes") for n in (1, 2)] == ["1 class", "2 classes"]
 
 
-def test_a_long_title_stays_within_the_figure(draw: Callable[[Any], list[str]]) -> None:
+def test_a_long_title_stays_within_the_figure(draw: Draw) -> None:
     finding = "Wide words mostly made of WWWW and MMMM, as NAMES MAY BE, " * 3
     assert draw(new_figure(6, 3, finding))[0].split() == finding.split()

@@ -1,11 +1,9 @@
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from fruits_bigdata.pipelines.reporting.plots.throughput import plot_throughput
-
-Draw = Callable[[Any], list[str]]
+from tests.pipelines.reporting.plots.conftest import Draw
 
 
 def statistics(n_hosts: int) -> dict[str, Any]:

@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -6,10 +5,11 @@ import pytest
 
 from fruits_bigdata.linalg.pca import PcaModel
 from fruits_bigdata.pipelines.reporting.plots.variance import plot_explained_variance
+from tests.pipelines.reporting.plots.conftest import Draw
 
 
 def test_it_says_what_was_kept_and_what_more_would_keep(
-    pca_model: PcaModel, pca_quality: dict[str, Any], draw: Callable[[Any], list[str]]
+    pca_model: PcaModel, pca_quality: dict[str, Any], draw: Draw
 ) -> None:
     figure, finding = plot_explained_variance(pca_quality)
     (axes,) = figure.axes
@@ -35,9 +35,7 @@ def test_the_share_that_is_not_reached_is_named_with_what_it_takes(pca_quality: 
 
 
 @pytest.mark.parametrize("k", [1, 2])
-def test_few_components_have_a_plot_too(
-    k: int, pca_quality: dict[str, Any], draw: Callable[[Any], list[str]]
-) -> None:
+def test_few_components_have_a_plot_too(k: int, pca_quality: dict[str, Any], draw: Draw) -> None:
     ratios = pca_quality["explained_variance_ratio"][:k]
     figure, _ = plot_explained_variance(pca_quality | {"explained_variance_ratio": ratios})
     assert len(figure.axes[0].patches) == k

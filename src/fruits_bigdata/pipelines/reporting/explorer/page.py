@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fruits_bigdata.pipelines.reporting.plots.style import COLOURS, count
+from fruits_bigdata.pipelines.reporting.samples import Pictures
 from fruits_bigdata.schemas import LABEL, PATH
 
 # Of the page: what a browser opens at once, and a mail carries.
@@ -26,26 +27,31 @@ _COLUMNS, _ROWS = 40, 25
 _QUALITIES = (80, 60, 40, 20, 8)
 
 
-def build_page(
-    points: pd.DataFrame, thumbnails: Mapping[str, NDArray[np.uint8]], pca_quality: Mapping[str, Any]
+def build_explorer(
+    points: pd.DataFrame,
+    thumbnails: Pictures,
+    pca_quality: Mapping[str, Any],
+    picture_statistics: Mapping[str, int],
 ) -> tuple[str, dict[str, int]]:
-    """Return the page of some images, plain ASCII, below `MAX_BYTES`.
+    """Make the page to look around in, plain ASCII, below `MAX_BYTES`.
 
     Args:
         points: path, label, pc1, pc2, pc3 of each.
         thumbnails: Pixels by path of some of them, uint8, all of one square shape.
         pca_quality: What the components keep.
+        picture_statistics: How many pictures the report `wanted`, and how many were `missing`.
 
     Returns:
-        The page, and how many `points` and `thumbnails` it holds and the `bytes` that it takes.
+        The page, and how many `points` and `thumbnails` it holds, the `bytes` that it takes, and the
+        `pictures_wanted` and `pictures_missing` of the report.
     """
     paths = [_shortened(path) for path in points[PATH]]
     lengths = [len(json.dumps([path, label])) for path, label in zip(paths, points[LABEL], strict=True)]
     # Names of ordinary length all find room; of absurd ones, as many as do.
     n = int(np.searchsorted(np.cumsum(lengths), _MAX_NAME_BYTES, side="right"))
     points = points.head(n)
-    found, codes = np.unique(points[LABEL].to_numpy(dtype=object), return_inverse=True)
-    labels: list[str] = found.tolist()
+    codes, distinct = pd.factorize(points[LABEL], sort=True)
+    labels: list[str] = distinct.tolist()
     keys: list[str] = points[PATH].tolist()
     scores = points[["pc1", "pc2", "pc3"]].to_numpy(np.float64)
     largest = max(float(np.abs(scores).max(initial=0)), float(np.finfo(np.float32).tiny))
@@ -68,17 +74,18 @@ def build_page(
         "labels": labels,
         "order": sorted(range(len(labels)), key=lambda i: labels[i].lower()),
         "colours": COLOURS[:7],
-        "label": _packed(codes.astype("<u2")),
-        "scores": _packed(np.round((scores / largest + 1) * 32767.5).astype("<u2")),
+        "label": _base64(codes.astype("<u2").tobytes()),
+        "scores": _base64(np.round((scores / largest + 1) * 32767.5).astype("<u2").tobytes()),
         "paths": paths[:n],
-        "tile": _packed(tile),
+        "tile": _base64(tile.tobytes()),
         "sheets": [sheet for sheet, _ in sheets],
         "side": side,
         "columns": _COLUMNS,
         "rows": _ROWS,
     }
     page = _filled(data)
-    return page, {"points": n, "thumbnails": len(pictured), "bytes": len(page)}
+    statistics = {f"pictures_{name}": n_pictures for name, n_pictures in picture_statistics.items()}
+    return page, {"points": n, "thumbnails": len(pictured), "bytes": len(page), **statistics}
 
 
 def _filled(data: Mapping[str, Any]) -> str:
@@ -100,17 +107,15 @@ def _filled(data: Mapping[str, Any]) -> str:
 def _in_html(data: Mapping[str, Any]) -> str:
     """Return JSON in which no name can end its element or begin another."""
     text = json.dumps(data, separators=(",", ":"))
-    return (
-        text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026").replace("@", "\\u0040")
-    )
+    return text.translate({ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&@"})
 
 
 def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+    return f"'sha256-{_base64(hashlib.sha256(text.encode()).digest())}'"
 
 
-def _packed(values: NDArray[Any]) -> str:
-    return base64.b64encode(values.tobytes()).decode()
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
 
 
 def _shortened(path: str) -> str:
@@ -127,14 +132,14 @@ def _sheets(pictures: Sequence[NDArray[np.uint8]], side: int) -> list[tuple[str,
     """
     per_sheet = _COLUMNS * _ROWS
     groups = [pictures[start : start + per_sheet] for start in range(0, len(pictures), per_sheet)]
-    made: list[str] = []
+    sheets: list[str] = []
     for quality in _QUALITIES:
-        made = [_sheet(group, side, quality) for group in groups]
-        if sum(map(len, made)) <= _MAX_SHEET_BYTES:
+        sheets = [_sheet(group, side, quality) for group in groups]
+        if sum(map(len, sheets)) <= _MAX_SHEET_BYTES:
             break
-    while sum(map(len, made)) > _MAX_SHEET_BYTES:
-        made.pop()
-    return [(sheet, len(group)) for sheet, group in zip(made, groups, strict=False)]
+    while sum(map(len, sheets)) > _MAX_SHEET_BYTES:
+        sheets.pop()
+    return [(sheet, len(group)) for sheet, group in zip(sheets, groups, strict=False)]
 
 
 def _sheet(pictures: Sequence[NDArray[np.uint8]], side: int, quality: int) -> str:
@@ -145,4 +150,4 @@ def _sheet(pictures: Sequence[NDArray[np.uint8]], side: int, quality: int) -> st
         sheet[top : top + side, left : left + side] = picture
     file = io.BytesIO()
     Image.fromarray(sheet).save(file, "JPEG", quality=quality)
-    return base64.b64encode(file.getvalue()).decode()
+    return _base64(file.getvalue())

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fruits_bigdata.pipelines.reporting.plots.style import COLOURS, Plot, count, new_figure, plain, shown
+from fruits_bigdata.pipelines.reporting.samples import Pictures
 from fruits_bigdata.schemas import LABEL, PATH
 
 _MARKERS = "osD^vP*X"
@@ -20,9 +21,7 @@ _APART = 0.075
 _WHITE = 250
 
 
-def plot_components(
-    points: pd.DataFrame, pca_quality: Mapping[str, Any], pictures: Mapping[str, NDArray[np.uint8]]
-) -> Plot:
+def plot_components(points: pd.DataFrame, pca_quality: Mapping[str, Any], pictures: Pictures) -> Plot:
     """Draw the images on the plane of PC1 and PC2 by class, and the pictures of some of them.
 
     Args:
@@ -58,11 +57,11 @@ def plot_components(
     axes.set_xlabel(f"PC1 ({ratios[0]:.1f} % of the variance)")
     axes.set_ylabel(f"PC2 ({ratios[1]:.1f} % of the variance)" if len(ratios) > 1 else "")
     plain(axes, "both")
-    said = f"{count(len(points), 'image')} of {count(n_classes, 'class', 'classes')}"
-    said += f", {count(shown_pictures, 'picture')} of them" if shown_pictures else ""
+    subtitle = f"{count(len(points), 'image')} of {count(n_classes, 'class', 'classes')}"
+    subtitle += f", {count(shown_pictures, 'picture')} of them" if shown_pictures else ""
     if n_classes > _MAX_CLASSES_IN_LEGEND:
-        said += "; colours and markers repeat: explorer.html names each point"
-    axes.set_title(said, fontsize=9, loc="left", color="#444444")
+        subtitle += "; colours and markers repeat: explorer.html names each point"
+    axes.set_title(subtitle, fontsize=9, loc="left", color="#444444")
     if 1 < n_classes <= _MAX_CLASSES_IN_LEGEND:
         legend = figure.legend(loc="outside right center", fontsize=8, markerscale=1.8, frameon=False)
         # As labels they would be formulas between two $, and left out after a _.
@@ -71,7 +70,7 @@ def plot_components(
     return figure, finding
 
 
-def _draw_pictures(axes: Any, points: pd.DataFrame, pictures: Mapping[str, NDArray[np.uint8]]) -> int:
+def _draw_pictures(axes: Any, points: pd.DataFrame, pictures: Pictures) -> int:
     """Draw pictures where there is room, the first points first; return how many."""
     from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 

@@ -5,17 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from fruits_bigdata.pipelines.reporting.plots.style import (
-    BLUE,
-    GREY,
-    VERMILION,
-    Plot,
-    count,
-    literal_ticks,
-    new_figure,
-    plain,
-    shown,
-)
+from fruits_bigdata.pipelines.reporting.plots import style
+from fruits_bigdata.pipelines.reporting.plots.style import Plot, count, shown
 
 _MAX_BARS = 40
 
@@ -35,22 +26,22 @@ def plot_reconstruction_error(class_quality: Mapping[str, Any], pca_quality: Map
     left_out = len(order) - _MAX_BARS
     if left_out > 0:
         order = np.concatenate([order[: _MAX_BARS // 2], order[-_MAX_BARS // 2 :]])
-    figure = new_figure(9, 1.8 + 0.21 * max(4, len(order)), finding)
+    figure = style.new_figure(9, 1.8 + 0.21 * max(4, len(order)), finding)
     axes = figure.subplots()
     places = np.arange(len(order)) + (2 * (np.arange(len(order)) >= _MAX_BARS // 2) if left_out > 0 else 0)
-    colours = [VERMILION if errors[i] > mean else BLUE for i in order]
+    colours = [style.VERMILION if errors[i] > mean else style.BLUE for i in order]
     axes.barh(places, errors[order], color=colours, height=0.75)
-    axes.axvline(mean, color=GREY, ls="--", lw=1)
+    axes.axvline(mean, color=style.GREY, ls="--", lw=1)
     axes.text(mean, -1.1, f"all images: {mean:.1f} %", ha="center", fontsize=8, backgroundcolor="w")
     if left_out > 0:
         between = count(left_out, "class", "classes") + " in between"
         axes.text(0.5, _MAX_BARS / 2 + 0.5, between, va="center", fontsize=8, style="italic")
-    with literal_ticks(axes):
+    with style.literal_ticks(axes):
         names = [f"{shown(class_quality['labels'][i])} ({class_quality['images'][i]:,})" for i in order]
         axes.set_yticks(places, names, fontsize=8)
     axes.set_ylim(places[-1] + 0.7, -1.8)
     axes.set_xlabel(
         "mean squared reconstruction error (% of the variance of all images); in brackets: sampled images"
     )
-    plain(axes, "x")
+    style.plain(axes, "x")
     return figure, finding

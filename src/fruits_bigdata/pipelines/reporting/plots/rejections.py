@@ -3,16 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fruits_bigdata.pipelines.reporting.plots.style import (
-    VERMILION,
-    Plot,
-    count,
-    literal_ticks,
-    new_figure,
-    nothing_to_show,
-    plain,
-    shown,
-)
+from fruits_bigdata.pipelines.reporting.plots import style
+from fruits_bigdata.pipelines.reporting.plots.style import Plot, count, shown
 
 _MAX_KINDS = 12
 
@@ -21,7 +13,7 @@ def plot_rejections(rejections: Sequence[Mapping[str, Any]], n_listed: int) -> P
     """Draw how many images were rejected for each kind of reason, with an example of each."""
     n = sum(kind["images"] for kind in rejections)
     if not n:
-        return nothing_to_show(
+        return style.nothing_to_show(
             f"None of {count(n_listed, 'image')} was rejected",
             "Every listed image could be read, decoded and featurized.",
         )
@@ -32,20 +24,22 @@ def plot_rejections(rejections: Sequence[Mapping[str, Any]], n_listed: int) -> P
     )
     finding = f"{n:,} of {count(n_listed, 'image')} rejected ({share:.1f} %), {how_many} {first['kind']}"
     kinds = list(rejections[:_MAX_KINDS])
-    figure = new_figure(10, 1.9 + 0.55 * len(kinds), finding)
+    figure = style.new_figure(10, 1.9 + 0.55 * len(kinds), finding)
     axes = figure.subplots()
-    bars = axes.barh(range(len(kinds)), [kind["images"] for kind in kinds], color=VERMILION, height=0.45)
-    axes.bar_label(bars, [f"{kind['images']:,}" for kind in kinds], padding=4, fontsize=9)
+    bars = axes.barh(
+        range(len(kinds)), [kind["images"] for kind in kinds], color=style.VERMILION, height=0.45
+    )
+    axes.bar_label(bars, fmt="{:,.0f}", padding=4, fontsize=9)
     for i, kind in enumerate(kinds):
         example = kind["examples"][0]
-        said = f"such as {shown(example['path'], 45)}: {shown(example['reason'], 75)}"
-        axes.text(0, i - 0.29, said, va="bottom", fontsize=7, color="#555555", parse_math=False)
-    with literal_ticks(axes):
+        sentence = f"such as {shown(example['path'], 45)}: {shown(example['reason'], 75)}"
+        axes.text(0, i - 0.29, sentence, va="bottom", fontsize=7, color="#555555", parse_math=False)
+    with style.literal_ticks(axes):
         axes.set_yticks(range(len(kinds)), [shown(kind["kind"]) for kind in kinds])
     axes.set_ylim(len(kinds) - 0.4, -0.75)
     axes.margins(x=0.1)
     axes.xaxis.get_major_locator().set_params(integer=True)
     more = len(rejections) - len(kinds)
     axes.set_xlabel("images" + (f"; {count(more, 'rarer reason')} not shown" if more > 0 else ""))
-    plain(axes, "x")
+    style.plain(axes, "x")
     return figure, finding

@@ -5,21 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from fruits_bigdata.pipelines.reporting.plots.style import (
-    Plot,
-    count,
-    literal_ticks,
-    new_figure,
-    nothing_to_show,
-    shown,
-)
+from fruits_bigdata.pipelines.reporting.plots import style
+from fruits_bigdata.pipelines.reporting.plots.style import Plot, count, shown
 
 
 def plot_class_similarity(class_quality: Mapping[str, Any]) -> Plot:
     """Draw the similarity of each two classes as a heat map, classes that are alike side by side."""
     labels, n = class_quality["labels"], len(class_quality["labels"])
     if n < 2:
-        return nothing_to_show(
+        return style.nothing_to_show(
             "One class has nothing to be compared with",
             f"All images lie in the folder {shown(labels[0])}. The map needs two classes.",
         )
@@ -32,11 +26,11 @@ def plot_class_similarity(class_quality: Mapping[str, Any]) -> Plot:
     if n < class_quality["classes"]:
         finding += f" (the {n} largest are shown)"
     side = float(np.clip(0.17 * n + 3.5, 6, 14))
-    figure = new_figure(side + 1, side, finding)
+    figure = style.new_figure(side + 1, side, finding)
     axes = figure.subplots()
     image = axes.imshow(similarity, cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
     size = float(np.clip(60 * side / n, 4, 9))
-    with literal_ticks(axes):
+    with style.literal_ticks(axes):
         names = [shown(label, 22) for label in labels]
         axes.set_xticks(range(n), names, rotation=90, fontsize=size)
         axes.set_yticks(range(n), names, fontsize=size)

@@ -20,8 +20,8 @@ def plot_stages(metrics: Mapping[str, Any]) -> Plot:
     axes = figure.subplots()
     colours = [GREY if stage == _BETWEEN else BLUE for stage in stages]
     bars = axes.barh(range(len(stages)), list(stages.values()), color=colours, height=0.65)
-    said = [f"{seconds:,.1f} s ({100 * seconds / run['seconds']:.0f} %)" for seconds in stages.values()]
-    axes.bar_label(bars, said, padding=4, fontsize=9)
+    amounts = [f"{seconds:,.1f} s ({100 * seconds / run['seconds']:.0f} %)" for seconds in stages.values()]
+    axes.bar_label(bars, amounts, padding=4, fontsize=9)
     with literal_ticks(axes):
         axes.set_yticks(range(len(stages)), list(stages))
     axes.invert_yaxis()

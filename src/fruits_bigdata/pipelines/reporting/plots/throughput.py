@@ -5,18 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from fruits_bigdata.pipelines.reporting.plots.style import (
-    BLACK,
-    COLOURS,
-    GREY,
-    Plot,
-    count,
-    literal_ticks,
-    new_figure,
-    nothing_to_show,
-    plain,
-    shown,
-)
+from fruits_bigdata.pipelines.reporting.plots import style
+from fruits_bigdata.pipelines.reporting.plots.style import Plot, count, shown
 
 # The rest are added up.
 _MAX_HOSTS = 7
@@ -26,7 +16,7 @@ def plot_throughput(featurization_statistics: Mapping[str, Any]) -> Plot:
     """Draw the images per second of each host over the run, stacked, and the images of each beside it."""
     timeline = featurization_statistics["timeline"]
     if not timeline["hosts"]:
-        return nothing_to_show(
+        return style.nothing_to_show(
             "No image was featurized in this run",
             "Every listed image was in the store already, so there is no speed to show.",
         )
@@ -34,32 +24,33 @@ def plot_throughput(featurization_statistics: Mapping[str, Any]) -> Plot:
     n, seconds = featurization_statistics["images"], featurization_statistics["seconds"]
     finding = f"{count(n, 'image')} in {seconds:,.1f} s: {n / seconds:,.0f} images/s"
     finding += f" on {count(len(timeline['hosts']), 'host')}"
-    figure = new_figure(11, 4.5, finding)
+    figure = style.new_figure(11, 4.5, finding)
     over_time, by_host = figure.subplots(1, 2, width_ratios=(3, 1))
     width = timeline["seconds_per_step"]
     edges = [*timeline["starts"], timeline["starts"][-1] + width]
     floor = np.zeros(len(timeline["starts"]))
-    for colour, host in zip(COLOURS, hosts, strict=False):
+    for colour, host in zip(style.COLOURS, hosts, strict=False):
         top = floor + np.array(host["images_per_second"])
         over_time.stairs(top, edges, baseline=floor, fill=True, color=colour, lw=0)
         floor = top
-    over_time.stairs(floor, edges, color=BLACK, lw=0.8)
-    over_time.axhline(n / seconds, color=GREY, ls="--", lw=1)
+    over_time.stairs(floor, edges, color=style.BLACK, lw=0.8)
+    over_time.axhline(n / seconds, color=style.GREY, ls="--", lw=1)
     over_time.set_ylim(0, 1.15 * floor.max())
     over_time.set_xlim(0, edges[-1])
     over_time.set_xlabel(
         f"seconds since the first image, in steps of {width:,} s; dashed: mean of the whole, saving included"
     )
     over_time.set_ylabel("images/s")
-    plain(over_time)
-    bars = by_host.bar(range(len(hosts)), [host["images"] for host in hosts], color=COLOURS[: len(hosts)])
-    by_host.bar_label(bars, [f"{host['images']:,}" for host in hosts], fontsize=8)
-    with literal_ticks(by_host):
+    style.plain(over_time)
+    colours = style.COLOURS[: len(hosts)]
+    bars = by_host.bar(range(len(hosts)), [host["images"] for host in hosts], color=colours)
+    by_host.bar_label(bars, fmt="{:,.0f}", fontsize=8)
+    with style.literal_ticks(by_host):
         names = [shown(host["host"], 20) for host in hosts]
         by_host.set_xticks(range(len(hosts)), names, rotation=30 if len(hosts) > 2 else 0, fontsize=8)
-    by_host.set_xlim(-0.8, max(1, len(hosts)) - 0.2)
+    by_host.set_xlim(-0.8, len(hosts) - 0.2)
     by_host.set_title("images by host", fontsize=10)
-    plain(by_host)
+    style.plain(by_host)
     return figure, finding
 
 

@@ -5,15 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from fruits_bigdata.pipelines.reporting.plots.style import (
-    BLUE,
-    GREY,
-    VERMILION,
-    Plot,
-    count,
-    new_figure,
-    plain,
-)
+from fruits_bigdata.pipelines.reporting.plots import style
+from fruits_bigdata.pipelines.reporting.plots.style import Plot, count
 
 
 def plot_explained_variance(pca_quality: Mapping[str, Any]) -> Plot:
@@ -26,32 +19,22 @@ def plot_explained_variance(pca_quality: Mapping[str, Any]) -> Plot:
     finding = f"{k} {keep} {total:.1f} % of the variance"
     if for_more is not None:
         finding += f"; {for_more[0]} % would take {for_more[1]:,}"
-    figure = new_figure(9, 5, finding)
+    figure = style.new_figure(9, 5, finding)
     axes = figure.subplots()
-    axes.bar(np.arange(1, k + 1), ratios, color=BLUE, label="each component")
+    axes.bar(np.arange(1, k + 1), ratios, color=style.BLUE, label="each component")
     numbers = np.arange(1, len(best) + 1)
-    beyond = numbers > k
-    axes.plot(
-        numbers[beyond], total + best[k:].cumsum(), color=VERMILION, ls=":", label="with more components"
-    )
-    axes.plot(
-        numbers[:k], ratios.cumsum(), color=VERMILION, marker="o", markersize=3, label="all up to this one"
-    )
-    axes.axvline(k + 0.5, color=GREY, lw=1, ls="--")
-    axes.annotate(
-        f"k = {k}: {total:.1f} %",
-        (k, total),
-        (12, -18),
-        textcoords="offset points",
-        color=VERMILION,
-        fontweight="bold",
-    )
+    red, added = style.VERMILION, total + best[k:].cumsum()
+    axes.plot(numbers[numbers > k], added, color=red, ls=":", label="with more components")
+    axes.plot(numbers[:k], ratios.cumsum(), color=red, marker="o", markersize=3, label="all up to this one")
+    axes.axvline(k + 0.5, color=style.GREY, lw=1, ls="--")
+    place = {"xy": (k, total), "xytext": (12, -18), "textcoords": "offset points"}
+    axes.annotate(f"k = {k}: {total:.1f} %", **place, color=red, fontweight="bold")
     n, d = count(pca_quality["n_images"], "image"), count(pca_quality["n_features"], "feature")
     axes.set_xlabel(f"component, of a PCA of {n} with {d} each")
     axes.set_ylabel("explained variance (%)")
     axes.set_ylim(0, 105)
     axes.set_xlim(0.3, len(best) + 0.7)
     axes.xaxis.get_major_locator().set_params(integer=True)
-    plain(axes)
+    style.plain(axes)
     axes.legend(loc="lower right", frameon=False, bbox_to_anchor=(1, 0.04))
     return figure, finding

@@ -2,7 +2,7 @@
 
 from fruits_bigdata.pipelines.reporting.slides.layout import BOTTOM, INSIDE, MARGIN, TOP, Box, Deck
 from fruits_bigdata.pipelines.reporting.slides.run import Run
-from fruits_bigdata.pipelines.reporting.slides.writing import MUTED, TABLE
+from fruits_bigdata.pipelines.reporting.slides.writing import TABLE
 
 
 def add_bricks(deck: Deck, run: Run) -> None:
@@ -16,28 +16,18 @@ def add_bricks(deck: Deck, run: Run) -> None:
         sans JupyterHub sur le cluster, que la mission demande. Hors d'AWS, Azure et Google offrent les
         mêmes briques : le code ne dépend que de Spark et de S3.""",
     )
-    rows = [
-        ("Brique", "Outil retenu", "Alternatives", "Pourquoi ce choix"),
-        ("Stockage", "S3", "HDFS, EBS, Azure Blob", "survit au cluster, payé au Go"),
-        (
-            "Calcul distribué",
-            "EMR (YARN)",
-            "EMR Serverless, Glue, Databricks",
-            "Spark standard, JupyterHub inclus",
-        ),
-        ("Moteur", "Spark 3.5, PySpark", "Dask, Ray, Flink", "demandé ; tables et ML réunis"),
-        ("Notebook", "JupyterHub, Livy", "EMR Studio, SageMaker", "sur le cluster, près des données"),
-        ("Droits, clés", "IAM, KMS", "clés statiques, SSE-S3", "rôles sans secret, clé du projet"),
-        ("Réseau", "VPC, point d'accès S3", "passerelle NAT", "personne n'entre, aucun coût fixe"),
-        ("Déploiement", "CloudFormation", "Terraform, console", "rejouable, détruit en un geste"),
-    ]
-    end = deck.table(rows, Box(MARGIN, TOP, INSIDE, 4.5), (2.0, 2.6, 3.6, 3.933), 16)
-    deck.text(
-        "Modèles : infra/*.yml, vérifiés par cfn-lint et sur un AWS imité (moto). " + run.on_aws,
-        Box(MARGIN, end + 0.08, INSIDE, 0.6),
-        TABLE,
-        MUTED,
-    )
+    rows = """
+    Brique | Outil retenu | Alternatives | Pourquoi ce choix
+    Stockage | S3 | HDFS, EBS, Azure Blob | survit au cluster, payé au Go
+    Calcul distribué | EMR (YARN) | EMR Serverless, Glue, Databricks | Spark standard, JupyterHub inclus
+    Moteur | Spark 3.5, PySpark | Dask, Ray, Flink | demandé ; tables et ML réunis
+    Notebook | JupyterHub, Livy | EMR Studio, SageMaker | sur le cluster, près des données
+    Droits, clés | IAM, KMS | clés statiques, SSE-S3 | rôles sans secret, clé du projet
+    Réseau | VPC, point d'accès S3 | passerelle NAT | personne n'entre, aucun coût fixe
+    Déploiement | CloudFormation | Terraform, console | rejouable, détruit en un geste
+    """
+    note = f"Modèles : infra/*.yml, vérifiés par cfn-lint et sur un AWS imité (moto). {run.on_aws}"
+    deck.table(rows, Box(MARGIN, TOP, INSIDE, 4.5), (2.0, 2.6, 3.6, 3.933), note=note)
 
 
 def add_architecture(deck: Deck, run: Run) -> None:
@@ -75,7 +65,7 @@ def add_architecture(deck: Deck, run: Run) -> None:
     deck.arrow((6.55, 3.7), (7.55, 4.3))
     deck.arrow((9.85, 2.7), (10.6, 2.9))
     deck.arrow((9.85, 4.3), (10.6, 4.1))
-    deck.text("poids diffusés", Box(5.85, 1.95, 1.6, 0.4), TABLE, MUTED)
+    deck.note("poids diffusés", Box(5.85, 1.95, 1.6, 0.4))
 
 
 def add_gdpr(deck: Deck, run: Run) -> None:
@@ -91,34 +81,18 @@ def add_gdpr(deck: Deck, run: Run) -> None:
         les fichiers qui la contenaient sont effacés aussitôt. Ce n'est pas un avis juridique : le
         registre et l'analyse d'impact restent au responsable du traitement.""",
     )
-    rows = [
-        ("Exigence", "Mesure", "Où"),
-        (
-            "Localisation",
-            "6 régions de l'UE permises ; le garde-fou refuse toute autre avant de lire un octet",
-            "cloud/residency.py, infra/*.yml",
-        ),
-        (
-            "Chiffrement",
-            "S3, disques et journaux par une clé KMS du projet ; TLS vers S3",
-            "infra/storage.yml",
-        ),
-        ("Moindre privilège", "un rôle IAM par fonction, aucun secret dans le code", "infra/roles.yml"),
-        ("Minimisation", "seuls les pixels servent ; ni EXIF ni profil n'est gardé", "vision/container.py"),
-        (
-            "Effacement",
-            "une commande efface l'image et tout ce qui en vient, puis le vérifie",
-            "erasure/",
-        ),
-        ("Traçabilité", "chaque exécution dit quoi, quand, avec quelles versions", "metrics.json"),
-        ("Aucune fuite", "télémétrie coupée, aucun port ouvert, accès public bloqué", "settings.py, infra"),
-    ]
-    end = deck.table(rows, Box(MARGIN, TOP, INSIDE, BOTTOM - TOP - 0.45), (2.2, 6.6, 3.333), 16)
-    deck.text(
-        "Région de cette configuration : "
-        + run.region
-        + ". Le garde-fou est testé sur un S3 imité, pas sur AWS.",
-        Box(MARGIN, end + 0.08, INSIDE, 0.4),
-        TABLE,
-        MUTED,
+    allowed = "6 régions de l'UE permises ; le garde-fou refuse toute autre avant de lire un octet"
+    rows = f"""
+    Exigence | Mesure | Où
+    Localisation | {allowed} | cloud/residency.py, infra/*.yml
+    Chiffrement | S3, disques et journaux par une clé KMS du projet ; TLS vers S3 | infra/storage.yml
+    Moindre privilège | un rôle IAM par fonction, aucun secret dans le code | infra/roles.yml
+    Minimisation | seuls les pixels servent ; ni EXIF ni profil n'est gardé | vision/container.py
+    Effacement | une commande efface l'image et tout ce qui en vient, puis le vérifie | erasure/
+    Traçabilité | chaque exécution dit quoi, quand, avec quelles versions | metrics.json
+    Aucune fuite | télémétrie coupée, aucun port ouvert, accès public bloqué | settings.py, infra
+    """
+    note = (
+        f"Région de cette configuration : {run.region}. Le garde-fou est testé sur un S3 imité, pas sur AWS."
     )
+    deck.table(rows, Box(MARGIN, TOP, INSIDE, BOTTOM - TOP - 0.45), (2.2, 6.6, 3.333), note=note)

@@ -1,13 +1,13 @@
 """Slides: what it is about, the data, and what was there before."""
 
-from itertools import groupby
+import numpy as np
 
 from fruits_bigdata.pipelines.reporting.plots.style import shown
 from fruits_bigdata.pipelines.reporting.slides import measured
 from fruits_bigdata.pipelines.reporting.slides.french import count, megabytes, number, percent, seconds
 from fruits_bigdata.pipelines.reporting.slides.layout import BOTTOM, INSIDE, MARGIN, TOP, Box, Deck
 from fruits_bigdata.pipelines.reporting.slides.run import Run
-from fruits_bigdata.pipelines.reporting.slides.writing import ACCENT, BODY, MUTED, SMALL, TABLE
+from fruits_bigdata.pipelines.reporting.slides.writing import ACCENT, BODY, MUTED, SMALL
 from fruits_bigdata.schemas import LABEL, PATH
 
 # Kinds of rejections, as `vision` and `image_folder` name them.
@@ -35,20 +35,11 @@ def add_title(deck: Deck, run: Run) -> None:
         {run.on_aws}""",
         foot=False,
     )
-    deck.text(
-        "PySpark, S3 et EMR : de l'image aux composantes principales",
-        Box(MARGIN, 1.6, INSIDE, 0.6),
-        24,
-        ACCENT,
-    )
-    deck.text(
-        [f"Exécution du {run.day} : {run.counts}", f"Lieu : {run.where}", run.on_aws],
-        Box(MARGIN, 5.3, INSIDE, 1.5),
-        BODY,
-        MUTED,
-    )
-    paths = [path for path in _spread(run) if path in run.thumbnails][:9]
-    for i, path in enumerate(paths):
+    subtitle = "PySpark, S3 et EMR : de l'image aux composantes principales"
+    deck.text(subtitle, Box(MARGIN, 1.6, INSIDE, 0.6), 24, ACCENT)
+    origin = [f"Exécution du {run.day} : {run.counts}", f"Lieu : {run.where}", run.on_aws]
+    deck.text(origin, Box(MARGIN, 5.3, INSIDE, 1.5), BODY, MUTED)
+    for i, (path, _) in enumerate(_pictured(run)[:9]):
         deck.picture(run.thumbnails[path], Box(MARGIN + 1.35 * i, 3.0, 1.2, 1.2))
 
 
@@ -69,28 +60,24 @@ def add_data(deck: Deck, run: Run) -> None:
         f"{_KINDS.get(kind, shown(kind))} ({number(n)})" for kind, n in list(rejected.items())[:3]
     )
     read = f", {megabytes(done['bytes_read'])} lus" if done["images"] else ""
-    deck.bullets(
-        [
-            "Mission : compléter et améliorer la chaîne de l'alternant, prête à un volume croissant",
-            "Sortie : une matrice de composantes principales, en tables Delta et en CSV",
-            f"Données : {count(counts['listed'], 'image')}, {count(counts['classes'], 'classe')}{read}",
-            f"Utilisables : {number(usable)}, soit {percent(usable / counts['listed'])}",
-            f"Rejets : {number(counts['rejected'])}, raisons : {reasons}" if rejected else "Rejets : aucun",
-            "Jeu visé : Fruits-360, dossier Test, 22 688 images dans l'énoncé",
-            "Contraintes : Union européenne seulement, coût minimal",
-        ],
-        Box(MARGIN, TOP, 6.4, BOTTOM - TOP),
-        20,
-    )
-    shown_paths = [path for path in _spread(run) if path in run.thumbnails][:_MAX_PICTURES]
-    if not shown_paths:
+    points = [
+        "Mission : compléter et améliorer la chaîne de l'alternant, prête à un volume croissant",
+        "Sortie : une matrice de composantes principales, en tables Delta et en CSV",
+        f"Données : {count(counts['listed'], 'image')}, {count(counts['classes'], 'classe')}{read}",
+        f"Utilisables : {number(usable)}, soit {percent(usable / counts['listed'])}",
+        f"Rejets : {number(counts['rejected'])}, raisons : {reasons}" if rejected else "Rejets : aucun",
+        "Jeu visé : Fruits-360, dossier Test, 22 688 images dans l'énoncé",
+        "Contraintes : Union européenne seulement, coût minimal",
+    ]
+    deck.bullets(points, Box(MARGIN, TOP, 6.4, BOTTOM - TOP), 20)
+    pictured = _pictured(run)[:_MAX_PICTURES]
+    if not pictured:
         deck.text("Aucune image n'a pu être relue pour ce support.", Box(7.4, TOP, 5.3, 0.8), BODY, MUTED)
-    labels = dict(zip(run.points[PATH], run.points[LABEL], strict=True))
-    for i, path in enumerate(shown_paths):
+    for i, (path, label) in enumerate(pictured):
         row, column = divmod(i, _PICTURES_IN_A_ROW)
         left, top = 7.4 + 1.1 * column, TOP + 0.1 + 1.7 * row
         deck.picture(run.thumbnails[path], Box(left, top, 1.0, 1.0))
-        deck.text(shown(labels[path], 16), Box(left - 0.05, top + 1.0, 1.1, 0.5), SMALL, MUTED)
+        deck.text(shown(label, 16), Box(left - 0.05, top + 1.0, 1.1, 0.5), SMALL, MUTED)
 
 
 def add_before_and_after(deck: Deck, run: Run) -> None:
@@ -109,43 +96,31 @@ def add_before_and_after(deck: Deck, run: Run) -> None:
         plus d'images. Commande : {ours.command}. La PCA, l'incrémental, les rejets et le contrôle des
         résultats n'existaient pas.""",
     )
-    all_usual, all_ours = measured.USUAL_ALL.values, measured.OURS_ALL.values
-    rows = [
-        ("", "Première version (réplique)", "Chaîne livrée"),
-        ("Lecture", "binaryFile : ignore fichiers vides et noms en _", "liste fsspec, lecture en parallèle"),
-        ("Modèle", "Keras reconstruit dans chaque tâche", "un LiteRT de 8,9 Mo, diffusé une fois"),
-        ("Réduction", "aucune", "ACP exacte, axes gardés d'un jour à l'autre"),
-        ("Image cassée", "arrête le calcul", "ligne dans rejected, avec sa raison"),
-        ("Nouvelles images", "tout est recalculé", "seules les nouvelles sont calculées"),
-        ("Après un arrêt", "tout est à refaire", "reprise, chaque ligne une seule fois"),
-        (
-            "2 000 images",
-            f"{seconds(usual.values[0])} ({number(usual.values[1])} images/s)",
-            f"{seconds(ours.values[0])} ({number(ours.values[1])} images/s)",
-        ),
-        (
-            "11 992 images",
-            f"{seconds(all_usual[0])} ({number(all_usual[1])} images/s)",
-            f"{seconds(all_ours[0])} ({number(all_ours[1])} images/s)",
-        ),
-    ]
-    end = deck.table(rows, Box(MARGIN, TOP, INSIDE, 4.6), (2.3, 4.9, 4.933), 16)
-    deck.text(
-        f"2 cœurs, démarrage compris, médianes de trois tours ; {ours.command} (docs/performance.md). "
-        f"{run.speed}",
-        Box(MARGIN, end + 0.08, INSIDE, 0.6),
-        TABLE,
-        MUTED,
+    rows = f"""
+    | Première version (réplique) | Chaîne livrée
+    Lecture | binaryFile : ignore fichiers vides et noms en _ | liste fsspec, lecture en parallèle
+    Modèle | Keras reconstruit dans chaque tâche | un LiteRT de 8,9 Mo, diffusé une fois
+    Réduction | aucune | ACP exacte, axes gardés d'un jour à l'autre
+    Image cassée | arrête le calcul | ligne dans rejected, avec sa raison
+    Nouvelles images | tout est recalculé | seules les nouvelles sont calculées
+    Après un arrêt | tout est à refaire | reprise, chaque ligne une seule fois
+    2 000 images | {_speed(usual)} | {_speed(ours)}
+    11 992 images | {_speed(measured.USUAL_ALL)} | {_speed(measured.OURS_ALL)}
+    """
+    note = (
+        "2 cœurs, démarrage compris, médianes de trois tours ; "
+        f"{ours.command} (docs/performance.md). {run.speed}"
     )
+    deck.table(rows, Box(MARGIN, TOP, INSIDE, 4.6), (2.3, 4.9, 4.933), note=note)
 
 
-def _spread(run: Run) -> list[str]:
-    """Return the sampled images' paths, those of different classes first."""
-    ranked = [
-        (i, path)
-        for _, group in groupby(
-            sorted(zip(run.points[LABEL], run.points[PATH], strict=True)), lambda row: row[0]
-        )
-        for i, (_, path) in enumerate(group)
-    ]
-    return [path for _, path in sorted(ranked, key=lambda item: item[0])]
+def _speed(row: measured.Measured) -> str:
+    return f"{seconds(row.values[0])} ({number(row.values[1])} images/s)"
+
+
+def _pictured(run: Run) -> list[tuple[str, str]]:
+    """Return path and label of the sampled images that have pictures, those of different classes first."""
+    points = run.points.sort_values([LABEL, PATH])
+    order = np.argsort(points.groupby(LABEL).cumcount(), kind="stable")
+    points = points.iloc[order]
+    return [pair for pair in zip(points[PATH], points[LABEL], strict=True) if pair[0] in run.thumbnails]

@@ -8,7 +8,6 @@ from fruits_bigdata.cloud.prices import PriceTable, UnknownPriceError
 from fruits_bigdata.pipelines.reporting.slides.french import number, seconds
 from fruits_bigdata.pipelines.reporting.slides.layout import BOTTOM, INSIDE, MARGIN, TOP, Box, Deck
 from fruits_bigdata.pipelines.reporting.slides.run import Run
-from fruits_bigdata.pipelines.reporting.slides.writing import MUTED, TABLE
 
 # The data set of the mission, and what it may grow to.
 MISSION_IMAGES, MANY_IMAGES = 22_688, 1_000_000
@@ -39,7 +38,7 @@ def add_costs(deck: Deck, run: Run) -> None:
         {number(month, 2)} dollar par mois. Le vrai risque est un cluster oublié : trois mécanismes
         l'arrêtent ou préviennent.""",
     )
-    rows = [("Pour la mission, et pour un million", "Machines", "Durée", "Coût", "Par million")]
+    rows = ["Pour la mission, et pour un million | Machines | Durée | Coût | Par million"]
     for n_images in (MISSION_IMAGES, MANY_IMAGES):
         of_all = [estimate(plan, n_images, prices) for plan in plans()]
         chosen = [("par défaut", estimate(DEFAULT_PLAN, n_images, prices))]
@@ -48,31 +47,22 @@ def add_costs(deck: Deck, run: Run) -> None:
             if best is not None:
                 chosen.append((_MARKETS[market], best))
         rows += [
-            (
-                f"{number(n_images)} images, {name}",
-                f"1 + {one.plan.machines - 1} x {one.plan.machine.replace(' with ', ', ')}",
-                seconds(one.seconds),
-                f"{number(one.dollars, 2)} $",
-                f"{number(one.dollars_per_million, 2)} $",
-            )
+            f"{number(n_images)} images, {name} | "
+            f"1 + {one.plan.machines - 1} x {one.plan.machine.replace(' with ', ', ')} | "
+            f"{seconds(one.seconds)} | {number(one.dollars, 2)} $ | {number(one.dollars_per_million, 2)} $"
             for name, one in chosen
         ]
-    end = deck.table(rows, Box(MARGIN, TOP, INSIDE, 2.9), (4.5, 3.2, 1.6, 1.3, 1.533), 16)
-    deck.bullets(
-        [
-            f"Une heure de cluster par défaut : {number(hour, 2)} $, disques et adresses compris",
-            "Arrêt : après 30 minutes d'inactivité, et à une heure fixée d'avance quoi qu'il arrive",
-            f"Sans cluster : {number(month, 2)} $ par mois de stockage et de clé, rien d'autre",
-            "Alerte : un budget de 10 $ par mois, un courriel à 50 % et à 100 %",
-        ],
-        Box(MARGIN, end + 0.15, INSIDE, BOTTOM - end - 0.6),
-        17,
-    )
+    end = deck.table("\n".join(rows), Box(MARGIN, TOP, INSIDE, 2.9), (4.5, 3.2, 1.6, 1.3, 1.533))
+    points = [
+        f"Une heure de cluster par défaut : {number(hour, 2)} $, disques et adresses compris",
+        "Arrêt : après 30 minutes d'inactivité, et à une heure fixée d'avance quoi qu'il arrive",
+        f"Sans cluster : {number(month, 2)} $ par mois de stockage et de clé, rien d'autre",
+        "Alerte : un budget de 10 $ par mois, un courriel à 50 % et à 100 %",
+    ]
+    deck.bullets(points, Box(MARGIN, end + 0.15, INSIDE, BOTTOM - end - 0.6), 17)
     old = prices.warning(date.today())
-    deck.text(
+    deck.note(
         f"Estimation, rien de facturé ; prix de {whose} du {prices.dated:%d/%m/%Y}, en partie supposés, "
-        "hors taxes" + (", à relire" if old else "") + ".",
+        f"hors taxes{', à relire' if old else ''}.",
         Box(MARGIN, 6.5, INSIDE, 0.4),
-        TABLE,
-        MUTED,
     )

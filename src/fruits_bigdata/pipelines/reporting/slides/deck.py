@@ -1,5 +1,6 @@
 """The slides of a run."""
 
+import io
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ def build_slides(
     thumbnails: Pictures,
     example_pictures: Pictures,
     s3: Mapping[str, Any],
-) -> tuple[Any, str]:
+) -> tuple[bytes, str]:
     """Make the presentation of the run, in French, with notes for who speaks.
 
     Args:
@@ -25,7 +26,7 @@ def build_slides(
         s3: The settings of S3; its region is where the buckets would lie.
 
     Returns:
-        A pptx.Presentation, and what it is in a few words.
+        A PPTX file, and what it is in a few words.
     """
     # Imported here, so that the runs that make no slides start half a second earlier.
     from fruits_bigdata.pipelines.reporting.slides import (
@@ -60,4 +61,6 @@ def build_slides(
         operations.add_limits,
     ):
         add(deck, run)
-    return deck.presentation, f"{len(deck.presentation.slides)} slides"
+    file = io.BytesIO()
+    deck.presentation.save(file)
+    return file.getvalue(), f"{len(deck.presentation.slides)} slides"

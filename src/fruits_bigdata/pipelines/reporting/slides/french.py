@@ -10,12 +10,12 @@ def number(value: float, digits: int = 0) -> str:
     return f"{value:,.{digits}f}".replace(",", NBSP).replace(".", ",")
 
 
-def percent(share: float, digits: int = 1) -> str:
+def percent(share: float) -> str:
     """Return a share, from 0 to 1, as a percentage: 82,6 %. Never 100 % of what is not all."""
-    rounded = round(100 * share, digits)
+    rounded = round(100 * share, 1)
     if rounded == 100 and share < 1:
-        rounded = 100 - 10**-digits
-    return f"{number(rounded, digits if rounded != round(rounded) else 0)}{NBSP}%"
+        rounded = 99.9
+    return f"{number(rounded, 0 if rounded.is_integer() else 1)}{NBSP}%"
 
 
 def count(n: int, one: str, many: str | None = None) -> str:

@@ -48,14 +48,6 @@ class Box(NamedTuple):
     height: float
 
 
-def _drop_thumbnail(presentation: Any) -> None:
-    """Take out the picture of an empty slide that comes with python-pptx's template, and its EXIF."""
-    package = presentation.part.package
-    for name, relation in list(package._rels.items()):
-        if relation.reltype == RELATIONSHIP_TYPE.THUMBNAIL:
-            package.drop_rel(name)
-
-
 class Deck:
     """A presentation of wide slides that is filled one slide after another.
 
@@ -69,7 +61,10 @@ class Deck:
 
     def __init__(self, foot: str) -> None:
         self.presentation: Any = Presentation()
-        _drop_thumbnail(self.presentation)
+        # The template's picture of an empty slide has EXIF.
+        package = self.presentation.part.package
+        kinds = {relation.reltype: name for name, relation in package._rels.items()}
+        package.drop_rel(kinds[RELATIONSHIP_TYPE.THUMBNAIL])
         self.presentation.slide_width, self.presentation.slide_height = Inches(WIDTH), Inches(HEIGHT)
         self._foot = foot
         self.slide: Any = None
@@ -78,7 +73,7 @@ class Deck:
         """Add a slide that says `title`, on which what follows is put, with notes for who speaks."""
         self.slide = self.presentation.slides.add_slide(self.presentation.slide_layouts[5])
         shape = self.slide.shapes.title
-        _place(shape, Box(MARGIN, 0.4, INSIDE, 1.0))
+        shape.left, shape.top, shape.width, shape.height = map(Inches, (MARGIN, 0.4, INSIDE, 1.0))
         write(shape.text_frame, [title], TITLE, INK, True, PP_ALIGN.LEFT, MSO_ANCHOR.MIDDLE)
         self.slide.notes_slide.notes_text_frame.text = typeset(" ".join(notes.split()))
         if foot:
@@ -135,15 +130,31 @@ class Deck:
         ends = line.line._get_or_add_ln()
         ends.append(ends.makeelement(qn("a:tailEnd"), {"type": "triangle"}))
 
+    def note(self, text: str | Sequence[str], box: Box) -> None:
+        """Put paragraphs that are less important than the rest."""
+        self.text(text, box, TABLE, MUTED)
+
     def table(
-        self, rows: Sequence[Sequence[str]], box: Box, widths: Sequence[float], size: float = TABLE
+        self, text: str, box: Box, widths: Sequence[float], size: float = 16, note: str | Sequence[str] = ""
     ) -> float:
-        """Put a table whose first row names its columns, of so many inches each, and first column its rows.
+        """Put a table whose first row names its columns, and whose first column names its rows.
+
+        Args:
+            text: A line for each row, with | between its cells.
+            box: Where it begins, and its size; it is higher if it needs to be.
+            widths: Inches of each column.
+            size: Points.
+            note: What stands below it.
 
         Returns:
             Where it ends, in inches from the top.
         """
-        heights = [self.row_height(row, widths, size) for row in rows]
+        rows = [[cell.strip() for cell in line.split("|")] for line in text.strip().splitlines()]
+        heights = [
+            max(text_height(cell, width - 0.2, size) for cell, width in zip(row, widths, strict=True))
+            + _CELL_MARGIN
+            for row in rows
+        ]
         # Rows of one height, unless they need more.
         least = min(box.height / len(rows), max(1.15 * max(heights), 1.8 * min(heights)))
         taken = sum(max(height, least) for height in heights)
@@ -164,13 +175,10 @@ class Deck:
                 cell.margin_top = cell.margin_bottom = Inches(_CELL_MARGIN / 2)
                 colour = WHITE if i == 0 else INK
                 write(cell.text_frame, [text], size, colour, bold=i == 0 or j == 0)
-        return box.top + sum(heights)
-
-    @staticmethod
-    def row_height(row: Sequence[str], widths: Sequence[float], size: float) -> float:
-        """Return the height in inches of a row of a table."""
-        inside = (text_height(text, width - 0.2, size) for text, width in zip(row, widths, strict=True))
-        return max(inside) + _CELL_MARGIN
+        end = box.top + sum(heights)
+        if note:
+            self.note(note, Box(box.left, end + 0.08, box.width, 0.6))
+        return end
 
     def picture(self, picture: bytes | NDArray[np.uint8], box: Box, colour: str | None = None) -> None:
         """Put a picture, a PNG's bytes or pixels, as large as it fits into the box, in its middle."""
@@ -186,10 +194,6 @@ class Deck:
         if colour is not None:
             shape.line.color.rgb = rgb(colour)
             shape.line.width = Pt(2.5)
-
-
-def _place(shape: Any, box: Box) -> None:
-    shape.left, shape.top, shape.width, shape.height = map(Inches, box)
 
 
 def _without_style(shape: Any) -> None:

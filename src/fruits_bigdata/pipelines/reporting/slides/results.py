@@ -34,40 +34,33 @@ def add_plane(deck: Deck, run: Run) -> None:
     file = io.BytesIO()
     draw_plane(run.points, pca, run.thumbnails).savefig(file, format="png", dpi=130)
     deck.picture(file.getvalue(), Box(MARGIN, TOP - 0.05, 8.3, BOTTOM - TOP + 0.05))
-    components = count(pca["n_components"], "composante")
+    lost = f"{percent(pca['reconstruction_error'])} par {count(pca['n_components'], 'composante')}"
+    findings = [
+        f"Images : {number(counts['features'])}, {count(counts['classes'], 'classe')}",
+        f"Variance perdue : {lost}",
+    ]
     accuracy = pca["nearest_label_accuracy"]["scores"]
-    closest = pca["closest_classes"][:3]
-    pairs = [" et ".join(shown(label, 18) for label in pair["classes"]) for pair in closest]
-    deck.bullets(
-        [
-            f"Images : {number(counts['features'])}, {count(counts['classes'], 'classe')}",
-            f"Variance perdue : {percent(pca['reconstruction_error'])} par {components}",
-            *(
-                [f"Plus proche image de même classe : {percent(accuracy)} des cas"]
-                if accuracy is not None and counts["classes"] > 1
-                else ["Voisins : une seule classe, il n'y a rien à confondre"]
-                if accuracy is not None
-                else ["Voisins : trop peu d'images par classe pour les compter"]
-            ),
-            *(
-                [f"Mêmes voisins qu'avec 1 280 descripteurs : {percent(pca['neighbour_overlap'])}"]
-                if pca["neighbour_overlap"] is not None
-                else []
-            ),
-            "Classes les plus proches : " + " ; ".join(pairs)
-            if pairs
-            else "Une seule classe : rien à comparer entre classes",
-        ],
-        Box(9.2, TOP, 3.55, BOTTOM - TOP),
-        17,
-    )
+    if accuracy is None:
+        findings.append("Voisins : trop peu d'images par classe pour les compter")
+    elif counts["classes"] == 1:
+        findings.append("Voisins : une seule classe, il n'y a rien à confondre")
+    else:
+        findings.append(f"Plus proche image de même classe : {percent(accuracy)} des cas")
+    if pca["neighbour_overlap"] is not None:
+        findings.append(f"Mêmes voisins qu'avec 1 280 descripteurs : {percent(pca['neighbour_overlap'])}")
+    pairs = [
+        " et ".join(shown(label, 18) for label in pair["classes"]) for pair in pca["closest_classes"][:3]
+    ]
+    closest = f"Classes les plus proches : {' ; '.join(pairs)}"
+    findings.append(closest if pairs else "Une seule classe : rien à comparer entre classes")
+    deck.bullets(findings, Box(9.2, TOP, 3.55, BOTTOM - TOP), 17)
 
 
 def add_neighbours(deck: Deck, run: Run) -> None:
     """Show examples and their nearest, those that go wrong first."""
-    found = run["neighbours"]
-    examples = found["examples"][:_MAX_EXAMPLES]
-    accuracy = found["nearest_label_accuracy"]
+    nearest = run["neighbours"]
+    examples = nearest["examples"][:_MAX_EXAMPLES]
+    accuracy = nearest["nearest_label_accuracy"]
     if not examples or accuracy is None:
         deck.begin(
             "Résultats : pas assez d'images pour comparer des voisines",
@@ -75,20 +68,14 @@ def add_neighbours(deck: Deck, run: Run) -> None:
             n'en a pas assez, par exemple parce que chaque dossier n'a qu'une image ; les autres
             résultats restent valables.""",
         )
-        deck.text(
-            "Aucune des images échantillonnées n'a de voisine de sa classe.",
-            Box(MARGIN, 3.2, INSIDE, 0.8),
-            22,
-            MUTED,
-        )
+        nothing = "Aucune des images échantillonnées n'a de voisine de sa classe."
+        deck.text(nothing, Box(MARGIN, 3.2, INSIDE, 0.8), 22, MUTED)
         return
-    classes = run["counts"]["classes"]
-    title = f"Résultats : la plus proche voisine a la même classe dans {percent(accuracy)} des cas"
-    if classes == 1:
-        title = "Résultats : les images les plus proches, dans une seule classe"
     deck.begin(
-        title,
-        f"""Pour chaque image de l'échantillon ({count(found["sampled"], "image")}), on cherche les images
+        "Résultats : les images les plus proches, dans une seule classe"
+        if run["counts"]["classes"] == 1
+        else f"Résultats : la plus proche voisine a la même classe dans {percent(accuracy)} des cas",
+        f"""Pour chaque image de l'échantillon ({count(nearest["sampled"], "image")}), on cherche les images
         dont les scores sont les plus proches. Les premières lignes sont choisies parce qu'elles se
         trompent le plus ; le cadre bleu dit même classe, le rouge une autre. Ce taux élevé prouve peu :
         Fruits-360 montre le même fruit tournant sur son axe, donc des images presque identiques. Il
@@ -103,38 +90,32 @@ def add_neighbours(deck: Deck, run: Run) -> None:
         for j, near in enumerate(example["neighbours"][:_MAX_NEIGHBOURS]):
             same = near["label"] == example["label"]
             box = Box(3.1 + 1.25 * j, top, side, side)
-            said = "même classe" if same else shown(near["label"], 18)
-            _show(deck, run, near, box, ACCENT if same else WARN, said)
-    wrong = min(found["chosen_for_errors"], len(examples))
+            caption = "même classe" if same else shown(near["label"], 18)
+            _show(deck, run, near, box, ACCENT if same else WARN, caption)
+    wrong = min(nearest["chosen_for_errors"], len(examples))
+    choice = f"Choix : {count(wrong, 'première ligne', 'premières lignes')} où l'erreur est la plus grande"
     if wrong == 0:
         choice = "Choix : aucune erreur dans l'échantillon, donc des exemples ordinaires"
     elif wrong == len(examples):
         choice = "Ces lignes ont été choisies parce qu'elles se trompent le plus"
-    else:
-        choice = (
-            f"Choix : {count(wrong, 'première ligne', 'premières lignes')} où l'erreur est la plus grande"
-        )
-    deck.bullets(
-        [
-            "À gauche : une image ; à sa droite : ses plus proches voisines",
-            "Cadre bleu : même classe ; cadre rouge : une autre",
-            choice,
-            f"Parmi toutes les voisines : {percent(found['neighbour_label_accuracy'])} de la même classe",
-            "À lire avec prudence : dans Fruits-360 chaque fruit tourne, ses images se ressemblent",
-        ],
-        Box(9.6, TOP, 3.15, BOTTOM - TOP),
-        16,
-    )
+    points = [
+        "À gauche : une image ; à sa droite : ses plus proches voisines",
+        "Cadre bleu : même classe ; cadre rouge : une autre",
+        choice,
+        f"Parmi toutes les voisines : {percent(nearest['neighbour_label_accuracy'])} de la même classe",
+        "À lire avec prudence : dans Fruits-360 chaque fruit tourne, ses images se ressemblent",
+    ]
+    deck.bullets(points, Box(9.6, TOP, 3.15, BOTTOM - TOP), 16)
 
 
-def _show(deck: Deck, run: Run, image: Any, box: Box, colour: str, said: str) -> None:
+def _show(deck: Deck, run: Run, image: Any, box: Box, colour: str, caption: str) -> None:
     picture = run.examples.get(image["path"])
     if picture is None:
         deck.text("illisible", Box(box.left - 0.1, box.top + 0.3, box.width + 0.2, 0.35), SMALL, MUTED)
     else:
         deck.picture(picture, box, colour)
     place = Box(box.left - 0.2, box.top + box.height + 0.01, box.width + 0.6, 0.38)
-    deck.text(said, place, SMALL, colour)
+    deck.text(caption, place, SMALL, colour)
 
 
 def draw_plane(points: pd.DataFrame, pca_quality: Mapping[str, Any], pictures: Pictures) -> Any:

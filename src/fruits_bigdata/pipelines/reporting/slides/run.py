@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import pandas as pd
 
 from fruits_bigdata.pipelines.reporting.samples import Pictures
 from fruits_bigdata.pipelines.reporting.slides.french import count, percent
-
-# The environment whose runs are the cluster's.
-_CLOUD = "emr"
 
 
 @dataclass(frozen=True)
@@ -38,13 +36,12 @@ class Run:
     @property
     def on_cluster(self) -> bool:
         """Whether the run's environment is the cluster's."""
-        return bool(self["run"]["env"] == _CLOUD)
+        return bool(self["run"]["env"] == "emr")
 
     @property
     def day(self) -> str:
         """The day on which the run began, as 25/11/2026."""
-        year, month, day = self["run"]["started"][:10].split("-")
-        return f"{day}/{month}/{year}"
+        return f"{datetime.fromisoformat(self['run']['started']):%d/%m/%Y}"
 
     @property
     def where(self) -> str:
@@ -55,11 +52,11 @@ class Run:
     def counts(self) -> str:
         """The numbers of images, as a phrase."""
         counts = self["counts"]
-        said = f"{count(counts['listed'], 'image')} de {count(counts['classes'], 'classe')}"
+        phrase = f"{count(counts['listed'], 'image')} de {count(counts['classes'], 'classe')}"
         if counts["rejected"]:
             rejected = count(counts["rejected"], "rejetée")
-            said += f", dont {rejected} ({percent(counts['rejected'] / counts['listed'])})"
-        return said
+            phrase += f", dont {rejected} ({percent(counts['rejected'] / counts['listed'])})"
+        return phrase
 
     @property
     def speed(self) -> str:
