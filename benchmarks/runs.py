@@ -6,6 +6,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -76,12 +77,16 @@ def run_process(command: list[str], environment: Mapping[str, str] | None = None
     Raises:
         click.ClickException: It failed.
     """
-    done = subprocess.run(
-        command, cwd=PROJECT, env={**os.environ, **(environment or {})}, capture_output=True, text=True
-    )
-    if done.returncode:
-        raise click.ClickException(f"{command} failed:\n{done.stdout[-2000:]}{done.stderr[-3000:]}")
-    return done.stdout
+    # Not through pipes: these end with the last of the processes that Java leaves behind.
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        code = subprocess.call(
+            command, cwd=PROJECT, env={**os.environ, **(environment or {})}, stdout=out, stderr=err
+        )
+        out.seek(0)
+        err.seek(0)
+        if code:
+            raise click.ClickException(f"{command} failed:\n{out.read()[-2000:]}{err.read()[-3000:]}")
+        return out.read()
 
 
 def local_cluster(folder: Path) -> tuple[list[str], dict[str, str]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from fruits_bigdata import spark_session
@@ -52,7 +53,7 @@ def test_workers_that_do_not_start_are_left_to_the_run(
     def fails(*_: object) -> None:
         raise RuntimeError("no workers")
 
-    monkeypatch.setattr(SparkSession, "range", fails)
+    monkeypatch.setattr(SparkContext, "parallelize", fails)
     with caplog.at_level("DEBUG", "fruits_bigdata"):
         spark_session.start_python_workers(spark)
     assert "did not start ahead" in caplog.text
@@ -95,6 +96,7 @@ def test_a_catalog_in_a_notebook_starts_the_projects_session() -> None:
 from pathlib import Path
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
+from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 project = Path.cwd()

@@ -114,7 +114,9 @@ def summary(results: list[dict[str, Any]]) -> list[str]:
 @click.option("--lost-answers", "mode", flag_value="lost answers")
 @click.option("--runs", default=30, show_default=True)
 @click.option("--size", default=1500, show_default=True, help="Images; a third of them is gone in the end.")
-@click.option("--task", default=25, show_default=True, help="Images in a task; a chunk is two for each core.")
+@click.option(
+    "--task", default=12, show_default=True, help="Images in a task; a chunk is four for each core."
+)
 @click.option("--local-cluster", "on_cluster", is_flag=True, help="Kill executors, and nothing else.")
 @click.option("--s3", "on_s3", is_flag=True, help="Images and output lie on S3.")
 @click.option("--seed", default=0, show_default=True)

@@ -184,7 +184,7 @@ class Rehearsal:
             "models_path": f"s3://{BUCKET}/Models",
             **self._s3.params(self._proxy.endpoint),
             # Some chunks of 16 tasks: what is disturbed has stored some and not others.
-            "featurization.images_per_task": max(1, self._n_images // 48),
+            "featurization.images_per_task": max(1, self._n_images // 96),
             **self._given,
         }
 

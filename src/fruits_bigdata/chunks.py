@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 # Of a small run, tasks end often enough for a progress bar and for a last one that nobody waits for; fewer
 # images would cost Spark more than it gains.
-_LARGEST_SMALL_TASK, _SMALLEST_TASK = 192, 48
+_LARGEST_SMALL_TASK, _SMALLEST_TASK = 192, 96
 # So that a chunk's commit is worth its while, and what a killed run loses is little.
-_TASKS_PER_CORE = 2
+_TASKS_PER_CORE = 4
 
 
 def chunk_sizes(n: int, n_cores: int, images_per_task: int) -> Iterator[tuple[int, int]]:

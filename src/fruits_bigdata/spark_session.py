@@ -131,10 +131,12 @@ def archive_paths() -> tuple[Path, Path]:
 
 def start_python_workers(session: SparkSession) -> None:
     """Let Spark start a Python worker on each core, which takes seconds, before there is work for it."""
-    n = session.sparkContext.defaultParallelism
+    context = session.sparkContext
     try:
-        one_each = session.range(0, n, 1, n).mapInArrow(lambda batches: batches, "id long")
-        one_each.write.format("noop").mode("overwrite").save()
+        # Without Spark SQL, which starts meanwhile.
+        context.parallelize(range(context.defaultParallelism), context.defaultParallelism).foreach(
+            lambda _: None
+        )
     except Exception:
         # The first task of the run will say what is wrong.
         logger.debug("The Python workers did not start ahead of the work", exc_info=True)

@@ -76,7 +76,7 @@ def test_on_a_cluster_its_machines_and_the_time_are_counted(
     # Ten minutes of three m5.xlarge: EC2, EMR's fee, 104 GB of disk, an address each; and S3 and KMS.
     hours = 600 / 3600
     machines = 3 * hours * (0.224 + 0.048 + 104 * 0.0928 / 730 + 0.005)
-    asked = 22.688 * 0.00042 + (23 + 151 + 10 * 10) * 0.0000053 + (22_688 + 251) * 0.01 * 0.000003
+    asked = 22.688 * 0.00042 + (23 + 128 + 4 * 10) * 0.0000053 + (22_688 + 168) * 0.01 * 0.000003
     assert found["dollars"] == pytest.approx(machines + asked, abs=1e-6)
     assert found["cluster_dollars"] == pytest.approx(machines * 3 + asked, rel=0.01)
     assert found["is_estimate"] is False

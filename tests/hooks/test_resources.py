@@ -6,9 +6,11 @@ from pathlib import Path
 import fsspec
 import pytest
 from kedro.framework.context import KedroContext
+from kedro.io import DataCatalog, MemoryDataset
 from pyspark.sql import SparkSession
 
 from fruits_bigdata import spark_session
+from fruits_bigdata.hooks import resources
 from fruits_bigdata.hooks.resources import SparkHooks
 from fruits_bigdata.pipeline_registry import register_pipelines
 from fruits_bigdata.schemas import REJECTED_SCHEMA
@@ -37,14 +39,16 @@ def test_one_endpoint_serves_python_and_spark(load_context: LoadContext) -> None
 def test_a_session_is_started_when_there_is_work_and_stopped(n_new: int, end: str) -> None:
     program = f"""
 from types import SimpleNamespace
+from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
 from pyspark import SparkContext
 from fruits_bigdata import spark_session
+from fruits_bigdata.hooks import resources
 from fruits_bigdata.hooks.resources import SparkHooks
 
 hooks = SparkHooks()
 hooks._settings = {{"spark.master": "local[1]", "spark.ui.enabled": False}}
-hooks.before_pipeline_run({RUN}, Pipeline([]))
+hooks.before_pipeline_run({RUN}, Pipeline([]), DataCatalog())
 hooks.after_dataset_saved("comparison", {{}})
 print("first", spark_session._this.own is not None)
 hooks.after_dataset_saved("work", SimpleNamespace(new=SimpleNamespace(num_rows={n_new})))
@@ -59,9 +63,22 @@ print("after", SparkContext._active_spark_context is not None)
     assert "after False" in done.stdout
 
 
+@pytest.mark.parametrize("is_first", [True, False])
+def test_before_the_first_features_a_session_is_started_at_once(
+    monkeypatch: pytest.MonkeyPatch, is_first: bool
+) -> None:
+    starts: list[int] = []
+    monkeypatch.setattr(resources, "start_session", lambda: starts.append(1))
+    features = MemoryDataset() if is_first else MemoryDataset("features")
+    catalog = DataCatalog({"features": features})
+    SparkHooks().before_pipeline_run(RUN, register_pipelines()["featurization"], catalog)
+    SparkHooks().before_pipeline_run(RUN, register_pipelines()["pca"], catalog)
+    assert len(starts) == is_first
+
+
 def test_a_session_that_is_there_is_used_and_left_alone(spark: SparkSession) -> None:
     hooks = SparkHooks()
-    hooks.before_pipeline_run(RUN, register_pipelines()["export"])
+    hooks.before_pipeline_run(RUN, register_pipelines()["export"], DataCatalog())
     spark_session.start_session()
     assert spark_session.get_session() is spark
     hooks.on_pipeline_error()
@@ -81,12 +98,12 @@ def test_only_a_pipeline_of_sparks_own_files_gives_java_a_way_to_s3(
     monkeypatch.setattr(type(on_s3), "params", {"images_path": "s3://bucket/Test"})
     hooks.after_context_created(on_s3)
     assert "spark.hadoop.fs.s3.impl" in spark_session._this.settings
-    hooks.before_pipeline_run(RUN, register_pipelines()["__default__"])
+    hooks.before_pipeline_run(RUN, register_pipelines()["export"], DataCatalog())
     assert "spark.hadoop.fs.s3.impl" not in spark_session._this.settings
 
 
 def test_commits_carry_the_id_of_the_run(tmp_path: Path) -> None:
-    SparkHooks().before_pipeline_run(RUN, register_pipelines()["export"])
+    SparkHooks().before_pipeline_run(RUN, register_pipelines()["export"], DataCatalog())
     table = Table(str(tmp_path / "table"), REJECTED_SCHEMA)
     table.commit(Change(table))
     assert table.metadata["run"] == "my run"

@@ -54,7 +54,7 @@ def params(
         "weights_path": str(root / "seeded.h5"),
         "weights_digest": weights.digest,
         "models_path": str(root),
-        "featurization": {"images_per_task": 12},
+        "featurization": {"images_per_task": 6},
     }
 
 

@@ -1,18 +1,21 @@
 """Hooks for what a run needs: S3's settings, its name in the tables' logs, the Spark session."""
 
 import atexit
+import gc
 import signal
 import threading
 from typing import Any, NoReturn
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
 from fruits_bigdata.spark_session import configure, start_session, stop_session
 from fruits_bigdata.storage import configure_s3, is_s3
 from fruits_bigdata.tables.delta import begin_run
 
+_FEATURES = "features"
 # What `compare_images` finds to do.
 _WORK = "work"
 # What Spark's own Java reads: only this needs its way to S3.
@@ -46,13 +49,20 @@ class SparkHooks:
         configure({**self._settings, **context.config_loader["s3a"]} if on_s3 else self._settings)
 
     @hook_impl
-    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
+    ) -> None:
         """Let commits carry the run's id, and let the session end with the process whatever ends it."""
         begin_run(run_params["run_id"])
         if _READ_BY_SPARK not in pipeline.datasets():
             configure(self._settings)
+        # Python ends sooner if it need not look through all that it has loaded.
+        atexit.register(gc.freeze)
         # Ctrl-C is no Exception, so no hook hears of it.
         atexit.register(stop_session)
+        if _FEATURES in pipeline.all_outputs() and not catalog[_FEATURES].exists():
+            # Every image will be new.
+            start_session()
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, _exit)
 
