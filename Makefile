@@ -16,7 +16,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  make run IMAGES=/path/to/images OUTPUT=/path/to/output   run on images of your own"
-	@echo "  make run PARAMS=limit=100                                the first 100 images, for a trial"
+	@echo "  make run PARAMS=limit=100                                100 of the new images, for a trial"
 
 setup: $(STAMP) ## Make .venv from requirements.lock
 

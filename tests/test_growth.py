@@ -215,6 +215,15 @@ def test_what_is_made_of_others_is_made_anew(run: Run, tmp_path: Path, name: str
     run("reporting")
 
 
+def test_a_damaged_listing_alone_takes_no_row_out(run: Run, tmp_path: Path) -> None:
+    run()
+    (listing,) = (tmp_path / "out/02_intermediate/images").glob("*.parquet")
+    listing.unlink()
+    with pytest.raises(DatasetError, match=rf"{listing.name} is missing"):
+        run("featurization", max_removed_share=1)
+    assert len(stored(tmp_path, "04_feature/features")) == 6
+
+
 def test_a_dry_run_says_what_would_be_done_and_writes_nothing(
     run: Run, images_path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

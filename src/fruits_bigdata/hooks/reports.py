@@ -78,7 +78,7 @@ class ResultHooks:
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
         """Log the place of everything that the run wrote."""
         names: dict[str | None, str] = {}
-        # A store has several names; the shortest is the one to load it by.
+        # A table has several names; the shortest is the one to load it by.
         for name in sorted(pipeline.all_outputs(), key=len, reverse=True):
             names[place_of(catalog[name])] = name
         names.pop(None, None)

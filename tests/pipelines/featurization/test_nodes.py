@@ -322,9 +322,14 @@ def test_small_files_are_merged_when_there_are_many(
     for i in range(3):
         output.run()
         (images_path / "Apple Red" / f"new {i}.jpg").write_bytes(content)
+        (images_path / "Apple Red" / f"broken {i}.jpg").write_bytes(b"broken")
     output.run()
-    assert output.features.rows == 9
+    assert (output.features.rows, output.rejected.rows) == (9, 3)
     assert len(output.features.files) <= 4
+    (images_path / "Apple Red" / "broken 3.jpg").write_bytes(b"broken")
+    output.run()
+    output.run()
+    assert (output.rejected.rows, len(output.rejected.files)) == (4, 1)
     before = output.features.to_pandas().set_index("path")["features"]
     np.testing.assert_array_equal(before[FIRST], before["Apple Red/new 1.jpg"])
 

@@ -117,7 +117,7 @@ def compile_model(
     """Compile the weights, unless a model compiled from them is at hand.
 
     An int8 model is calibrated on a sample of the folder when it is made, and kept as it is when images are
-    added, so that all features of a store are comparable.
+    added, so that all features of a table are comparable.
 
     Returns:
         The compiled model, and what is to be added to the compiled models: nothing, if it was there.
@@ -182,14 +182,15 @@ def featurize_images(
     compiled_model = model_broadcast.value if isinstance(model_broadcast, Broadcast) else model_broadcast
     total, statistics = work.new.num_rows, FeaturizationStatistics()
     summary = _summary(statistics, compiled_model, parameters, 0.0)
+    tables = ((work.features, work.stale_features), (work.rejected, work.stale_rejected))
     # Before other rows leave the same files.
-    merging = None if work.stale_features else merge_small_files(work.features, map_parts)
-    if merging is not None:
-        yield merging, Change(work.rejected, last=False), summary
-    stale = [
-        rewrite(table, rows, map_parts)
-        for table, rows in ((work.features, work.stale_features), (work.rejected, work.stale_rejected))
-    ]
+    merges = [None if rows else merge_small_files(table, map_parts) for table, rows in tables]
+    if any(merges):
+        features, rejected = (
+            merge or Change(table, last=False) for merge, (table, _) in zip(merges, tables, strict=True)
+        )
+        yield features, rejected, summary
+    stale = [rewrite(table, rows, map_parts) for table, rows in tables]
     started = perf_counter()
     if not isinstance(model_broadcast, Broadcast):
         logger.info("Nothing to featurize: every listed image is in the tables already")

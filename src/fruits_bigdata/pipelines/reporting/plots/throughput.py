@@ -18,7 +18,7 @@ def plot_throughput(featurization_statistics: Mapping[str, Any]) -> Plot:
     if not timeline["hosts"]:
         return style.nothing_to_show(
             "No image was featurized in this run",
-            "Every listed image was in the store already, so there is no speed to show.",
+            "Every listed image had features already, so there is no speed to show.",
         )
     hosts = _largest(timeline["hosts"])
     n, seconds = featurization_statistics["images"], featurization_statistics["seconds"]
