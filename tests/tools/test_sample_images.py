@@ -12,6 +12,7 @@ from PIL import Image
 
 from tools.sample_images import SAMPLE_CLASSES, write_sample_images
 from tools.sample_images.__main__ import main
+from tools.sample_images.fruits import FRUITS
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +44,10 @@ def test_a_fruit_fills_a_white_frame_without_holes_and_turns(root: Path, name: s
     assert first[[0, 0, -1, -1], [0, -1, 0, -1]].min() >= 245
     rows, columns = np.nonzero(first.min(axis=2) < 200)
     assert 85 <= max(np.ptp(rows), np.ptp(columns)) < 100
-    fruit = np.zeros((100, 100), bool)
-    fruit[rows, columns] = True
-    # A pixel of the background with fruit on all sides.
-    holes = ~fruit[1:-1, 1:-1] & fruit[:-2, 1:-1] & fruit[2:, 1:-1] & fruit[1:-1, :-2] & fruit[1:-1, 2:]
-    assert (holes & (first[1:-1, 1:-1].min(axis=2) > 250)).sum() == 0
+    # Through a hole the background shines, brighter than what is on all sides; JPEG would blur it.
+    bright = FRUITS[name]().picture(0, 100).min(axis=2).astype(int)
+    around = np.max([bright[:-2, 1:-1], bright[2:, 1:-1], bright[1:-1, :-2], bright[1:-1, 2:]], axis=0)
+    assert (bright[1:-1, 1:-1] - around).max() < 75
     assert (np.abs(first - second).max(axis=2) > 16).mean() > 0.02
 
 
