@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from itertools import combinations
 from pathlib import Path
 from typing import IO
@@ -31,7 +34,7 @@ def pixels(root: Path, name: str, index: int) -> np.ndarray:
 
 
 def test_the_layout_is_that_of_fruits_360(root: Path) -> None:
-    assert len(SAMPLE_CLASSES) >= 12
+    assert len(SAMPLE_CLASSES) == 18
     assert set(content(root)) == {f"{name}/{i}_100.jpg" for name in SAMPLE_CLASSES for i in (0, 1)}
 
 
@@ -41,11 +44,10 @@ def test_a_fruit_fills_a_white_frame_without_holes_and_turns(root: Path, name: s
     assert first[[0, 0, -1, -1], [0, -1, 0, -1]].min() >= 245
     rows, columns = np.nonzero(first.min(axis=2) < 200)
     assert 85 <= max(np.ptp(rows), np.ptp(columns)) < 100
-    fruit = np.zeros((100, 100), bool)
-    fruit[rows, columns] = True
-    # A pixel of the background with fruit on all sides.
-    holes = ~fruit[1:-1, 1:-1] & fruit[:-2, 1:-1] & fruit[2:, 1:-1] & fruit[1:-1, :-2] & fruit[1:-1, 2:]
-    assert (holes & (first[1:-1, 1:-1].min(axis=2) > 250)).sum() == 0
+    # Through a hole the background shines, brighter than what is on all sides; JPEG would blur it.
+    bright = FRUITS[name]().picture(0, 100).min(axis=2).astype(int)
+    around = np.max([bright[:-2, 1:-1], bright[2:, 1:-1], bright[1:-1, :-2], bright[1:-1, 2:]], axis=0)
+    assert (bright[1:-1, 1:-1] - around).max() < 75
     assert (np.abs(first - second).max(axis=2) > 16).mean() > 0.02
 
 
@@ -55,9 +57,11 @@ def test_classes_look_unlike_each_other(root: Path) -> None:
         assert np.abs(looks[one] - looks[other]).mean() > 8, (one, other)
 
 
-def test_an_image_is_the_same_whenever_it_is_drawn() -> None:
-    first, again = (FRUITS["Banana"]().picture(18, 50) for _ in range(2))
-    np.testing.assert_array_equal(first, again)
+def test_another_process_with_another_number_of_threads_draws_the_same(root: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tools.sample_images", str(tmp_path), "--images-per-class", "1"]
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+    subprocess.run(command, check=True, cwd=Path(__file__).parents[2], env=environment)
+    assert content(tmp_path) == {path: data for path, data in content(root).items() if "/0_" in path}
 
 
 def test_only_what_is_missing_is_drawn(root: Path) -> None:
@@ -68,6 +72,7 @@ def test_only_what_is_missing_is_drawn(root: Path) -> None:
     (root / "Lemon" / "0_100.jpg.7.part").write_bytes(b"half")
     done = CliRunner().invoke(main, [str(root), "--images-per-class", "2"])
     assert (done.exit_code, done.stdout) == (0, f"Drew 2 images into {root}\n")
+    assert "2/2" in done.stderr
     assert {path: data for path, data in content(root).items() if path.endswith(".jpg")} == before
     assert CliRunner().invoke(main, [str(root), "--images-per-class", "2"]).output == ""
 

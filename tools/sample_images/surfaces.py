@@ -2,20 +2,23 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 from scipy.ndimage import binary_closing, map_coordinates, maximum_filter
+from scipy.spatial.transform import Rotation
 
-Array = NDArray[np.float32]
+Array = NDArray[Any]
 Colour = Sequence[float]
+Paint = Callable[[Array, Array, Array], Array]
 
 _ALONG, _AROUND = 320, 640
 # Each pixel is the mean of so many by so many.
 _OVERSAMPLING = 2
 _MARGIN = 0.04
-_LIGHT = np.array([-0.45, -0.65, 0.62], np.float32)
+_LIGHT = np.array([-0.448, -0.647, 0.617], np.float32)
 _EYE = np.array([0, -1, 0], np.float32)
 _NOISE = np.random.default_rng(0).random((32, 32, 32), np.float32)
 
@@ -28,16 +31,16 @@ class Surface:
         outline: Its radius and height at some points, from the top to the bottom.
         colour: sRGB, 0 to 255, of points (n, 3), their angles (n,) and their shares of the way down (n,).
         ribs: What the radius is multiplied with at some angles (n,), for a surface that is not round.
-        place: Moves or bends it.
+        bend: Radius of a circle along which it is bent; below 0, to the other side.
         shine: How bright a highlight is, 0 to 1.
         detail: How densely it is sampled; 1 for one that fills the picture.
         solid: It has an inside, which is not seen.
     """
 
     outline: Sequence[tuple[float, float]]
-    colour: Callable[[Array, Array, Array], Array]
+    colour: Paint
     ribs: Callable[[Array], Array] = np.ones_like
-    place: Callable[[Array], Array] = lambda points: points
+    bend: float = 1e6
     shine: float = 0.5
     detail: float = 1
     solid: bool = True
@@ -45,22 +48,21 @@ class Surface:
     def sample(self) -> tuple[Array, Array, Array]:
         """Return points, unit normals to the outside, and colours: each (n, 3)."""
         way = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(np.array(self.outline), axis=0).T))])
-        share = np.linspace(0, 1, int(_ALONG * self.detail))
-        radius, height = PchipInterpolator(way / way[-1], self.outline)(share).T
-        angle = np.linspace(0, 2 * np.pi, int(_AROUND * self.detail), endpoint=False)
-        # Nothing that has grown is quite round.
-        uneven = 1 + 0.03 * np.sin(angle + 1) + 0.02 * np.sin(2 * angle)
-        rounds = radius[:, None] * self.ribs(angle) * uneven
-        heights = np.broadcast_to(height[:, None], rounds.shape)
-        round_points = np.stack([rounds * np.cos(angle), rounds * np.sin(angle), heights], -1).astype(
-            np.float32
+        angle, share = np.meshgrid(
+            np.linspace(0, 2 * np.pi, int(_AROUND * self.detail), endpoint=False, dtype=np.float32),
+            np.linspace(0, 1, int(_ALONG * self.detail), dtype=np.float32),
         )
-        points = self.place(round_points.reshape(-1, 3)).reshape(round_points.shape)
+        radius, height = np.moveaxis(PchipInterpolator(way / way[-1], self.outline)(share), -1, 0)
+        # Nothing that has grown is quite round.
+        radius = radius * self.ribs(angle) * (1 + 0.03 * np.sin(angle + 1) + 0.02 * np.sin(2 * angle))
+        x, y, away = radius * np.cos(angle), radius * np.sin(angle), height / self.bend
+        straight = np.stack([x, y, height], -1, dtype=np.float32).reshape(-1, 3)
+        colours = self.colour(straight, angle.ravel(), share.ravel())
+        x, height = (self.bend + x) * np.cos(away) - self.bend, (self.bend + x) * np.sin(away)
+        points = np.stack([x, y, height], -1, dtype=np.float32)
         around = np.roll(points, -1, 1) - np.roll(points, 1, 1)
         normals = np.cross(np.gradient(points, axis=0), around)
         normals /= np.linalg.norm(normals, axis=-1, keepdims=True) + 1e-9
-        angles, shares = np.meshgrid(angle.astype(np.float32), share.astype(np.float32))
-        colours = self.colour(round_points.reshape(-1, 3), angles.ravel(), shares.ravel())
         return points.reshape(-1, 3), normals.reshape(-1, 3), colours
 
 
@@ -75,56 +77,52 @@ class Fruit:
 
     def __init__(self, *surfaces: Surface, elevation: float = 18, lean: float = 10) -> None:
         parts = [surface.sample() for surface in surfaces]
-        points, normals, self._colours = map(np.concatenate, zip(*parts, strict=True))
-        self._points, self._normals = points @ _about(0, lean), normals @ _about(0, lean)
+        self._points, self._normals, self._colours = (
+            np.concatenate(part).astype(np.float32) for part in zip(*parts, strict=True)
+        )
         sizes = [len(part[0]) for part in parts]
         self._shine = np.repeat([surface.shine for surface in surfaces], sizes).astype(np.float32)
         self._solid = np.repeat([surface.solid for surface in surfaces], sizes)
-        self._elevation = elevation
+        self._elevation, self._lean = elevation, lean
 
     def picture(self, angle: float, size: int) -> NDArray[np.uint8]:
         """Return sRGB pixels on white, (size, size, 3), which the fruit fills, turned by `angle` degrees."""
-        turn = _about(2, angle) @ _about(0, self._elevation)
-        facing = np.flatnonzero((self._normals @ (turn @ _EYE) > -0.05) | ~self._solid)
-        points = self._points[facing] @ turn
+        angles = [self._lean, angle, self._elevation]
+        turn = Rotation.from_euler("xzx", angles, degrees=True).as_matrix().T.astype(np.float32)
+        facing = np.flatnonzero((_times(self._normals, turn @ _EYE) > -0.05) | ~self._solid)
+        x, depth, z = _times(self._points[facing], turn).T
         side = size * _OVERSAMPLING
-        low, high = points.min(axis=0), points.max(axis=0)
-        scale = side * (1 - 2 * _MARGIN) / max(high[0] - low[0], high[2] - low[2])
-        columns, _, rows = ((points - (low + high) / 2) * (scale, 1, -scale) + side / 2).astype(np.int32).T
+        scale = side * (1 - 2 * _MARGIN) / max(np.ptp(x), np.ptp(z))
+        columns = ((x - (x.min() + x.max()) / 2) * scale + side / 2).astype(int)
+        rows = (((z.min() + z.max()) / 2 - z) * scale + side / 2).astype(int)
         # The nearest point is written last.
-        order = np.argsort(-points[:, 1])
+        order = np.argsort((depth * -8000).astype(np.int16), kind="stable")
         nearest = np.full((side, side), -1)
         nearest[rows[order], columns[order]] = facing[order]
         # No point has come to some pixels between others.
         holes = binary_closing(nearest >= 0) & (nearest < 0)
         nearest[holes] = maximum_filter(nearest, 3)[holes]
         seen = nearest >= 0
-        chosen = nearest[seen]
+        near = nearest[seen]
         pixels = np.full((side, side, 3), 255, np.float32)
-        pixels[seen] = _shade(self._normals[chosen] @ turn, self._colours[chosen], self._shine[chosen])
+        pixels[seen] = _shade(_times(self._normals[near], turn), self._colours[near], self._shine[near])
         means = pixels.reshape(size, _OVERSAMPLING, size, _OVERSAMPLING, 3).mean(axis=(1, 3))
         return means.clip(0, 255).round().astype(np.uint8)
 
 
 def _shade(normals: Array, colours: Array, shine: Array) -> Array:
     """Return colours in the light of one lamp (Blinn and Phong) and of a white room."""
-    towards = normals * np.where(normals @ _EYE < 0, -1, 1)[:, None]
-    light = _LIGHT / np.linalg.norm(_LIGHT)
-    half = (light + _EYE) / np.linalg.norm(light + _EYE)
-    diffuse = 0.68 + 0.46 * np.maximum(towards @ light, 0) - 0.16 * np.maximum(-towards[:, 2], 0)
-    edge = 1 - 0.25 * (1 - towards @ _EYE) ** 3
-    highlight = shine * np.maximum(towards @ half, 0) ** 45
+    towards = normals * np.where(normals[:, 1] > 0, -1, 1)[:, None]
+    half = (_LIGHT + _EYE) / np.linalg.norm(_LIGHT + _EYE)
+    diffuse = 0.68 + 0.46 * np.maximum(_times(towards, _LIGHT), 0) - 0.16 * np.maximum(-towards[:, 2], 0)
+    edge = 1 - 0.25 * (1 + towards[:, 1]) ** 3
+    highlight = shine * np.maximum(_times(towards, half), 0) ** 45
     return colours * (diffuse * edge)[:, None] + 200 * highlight[:, None]
 
 
-def _about(axis: int, degrees: float) -> Array:
-    """Return the matrix that turns rows about an axis."""
-    cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    matrix = np.eye(3, dtype=np.float32)
-    one, other = (axis + 1) % 3, (axis + 2) % 3
-    matrix[[one, other], [one, other]] = cosine
-    matrix[one, other], matrix[other, one] = sine, -sine
-    return matrix
+def _times(rows: Array, other: Array) -> Array:
+    """Return rows (n, 3) times a matrix or a vector. The threads of BLAS would cost more than they save."""
+    return np.einsum("ni,i...->n...", rows, other)
 
 
 def noise(points: Array, frequency: float, seed: int = 0) -> Array:
@@ -137,10 +135,10 @@ def cloudy(points: Array, frequency: float, seed: int = 0) -> Array:
     return (2 * noise(points, frequency, seed) + noise(points, 2.7 * frequency, seed + 1)) / 3
 
 
-def dots(points: Array, frequency: float, size: float, seed: int = 0) -> Array:
+def dots(points: Array, frequency: float, size: float) -> Array:
     """Return 1 in dots, one at a random place of most cells of a grid, and 0 between them."""
     cells = np.floor(points * frequency).astype(int)
-    jitter = np.random.default_rng(seed).random((64, 3), np.float32) * 0.5 + 0.25
+    jitter = np.random.default_rng(0).random((64, 3), np.float32) * 0.5 + 0.25
     centres = cells + jitter[(cells @ [7, 31, 17]) % 64]
     return step(np.linalg.norm(points * frequency - centres, axis=1), size, size * 0.6)
 
