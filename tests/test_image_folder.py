@@ -534,9 +534,9 @@ def test_without_credentials_the_way_out_is_said(bucket: str, monkeypatch: pytes
     ("name", "options", "address"),
     [
         ("fruits", {"region": "eu-west-1"}, {"region": "eu-west-1", "virtual_hosted_style_request": "true"}),
-        ("fruits", {"path_style": True}, {"virtual_hosted_style_request": "false"}),
-        ("fruits.eu", {}, {"virtual_hosted_style_request": "false"}),
-        ("fruits", {"endpoint_url": "http://x:1"}, {"endpoint": "http://x:1"}),
+        ("fruits", {"region": "eu-west-3", "path_style": True}, {"virtual_hosted_style_request": "false"}),
+        ("fruits.eu", {"region": "eu-west-3"}, {"virtual_hosted_style_request": "false"}),
+        ("fruits", {"region": "eu-west-3", "endpoint_url": "http://x:1"}, {"endpoint": "http://x:1"}),
     ],
 )
 def test_the_settings_of_s3_reach_the_bucket(

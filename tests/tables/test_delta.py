@@ -11,12 +11,14 @@ from typing import Any
 import deltalake
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from fruits_bigdata.schemas import PATH, REJECTED_SCHEMA
 from fruits_bigdata.storage import open_location
 from fruits_bigdata.tables import delta
+from fruits_bigdata.tables.comparison import compare, rows_with
 from fruits_bigdata.tables.delta import (
     Change,
     ConcurrentRunError,
@@ -26,6 +28,7 @@ from fruits_bigdata.tables.delta import (
     TableError,
     begin_run,
 )
+from fruits_bigdata.tables.rewriting import rewrite
 from tests.tables.conftest import rejections
 
 
@@ -97,6 +100,29 @@ def test_the_second_of_two_runs_stops_at_its_first_commit(
     # Nor can it, when it tries once more: the version that it knows is the old one.
     with pytest.raises(ConcurrentRunError):
         append(mine, "c")
+
+
+def test_a_run_whose_files_another_has_replaced_says_so(
+    rejected: Table, another_run: Callable[[Callable[[], None]], None]
+) -> None:
+    append(rejected, "a", "b")
+    mine, theirs = (Table(rejected.url, REJECTED_SCHEMA) for _ in range(2))
+    (old,) = theirs.files.values()
+    new = theirs.folder.rewrite({old: np.array([0])})
+    assert new is not None
+    another_run(lambda: theirs.commit(Change(theirs, [new], [old.name])))
+    stale = {old: np.array([1])}
+    for attempt in (
+        lambda: rewrite(mine, stale, lambda function, parts, n_bytes: [*map(function, parts)]),
+        lambda: compare(mine.schema.empty_table(), mine, mine),
+        lambda: rows_with(mine, pa.array(["a"])),
+    ):
+        with pytest.raises(ConcurrentRunError, match="the other run on another-host"):
+            attempt()
+    Path(rejected.url, new.name).unlink()
+    damaged = Table(rejected.url, REJECTED_SCHEMA)
+    with pytest.raises(DamagedTableError, match=f"{new.name}.*repair=true"):
+        rows_with(damaged, pa.array(["a"]))
 
 
 def test_of_two_runs_that_make_a_table_one_does(

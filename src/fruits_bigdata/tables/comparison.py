@@ -54,9 +54,9 @@ class _Match:
 
     def __init__(self, images: pa.Table, table: Table) -> None:
         self._files = list(table.files.values())
-        stored = pa.concat_tables(
-            [table.schema.empty_table().select(KEY), *table.folder.read(self._files, KEY)]
-        )
+        nothing = table.schema.empty_table().select(KEY)
+        with table.reading():
+            stored = pa.concat_tables([nothing, *table.folder.read(self._files, KEY)])
         rows = pc.index_in(images.column(PATH), value_set=_combined(stored.column(PATH)))
         self.row = rows.fill_null(-1).to_numpy()
         is_stored = self.row >= 0
@@ -133,7 +133,8 @@ def rows_with(table: Table, paths: pa.Array | pa.ChunkedArray) -> dict[DataFile,
     files = list(table.files.values())
     if not files:
         return {}
-    stored = pa.concat_tables(table.folder.read(files, [PATH])).column(PATH)
+    with table.reading():
+        stored = pa.concat_tables(table.folder.read(files, [PATH])).column(PATH)
     return rows_by_file(files, pc.is_in(stored, value_set=paths).to_numpy())
 
 

@@ -9,7 +9,8 @@ import logging
 import socket
 import time
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -270,6 +271,29 @@ class Table:
         except DamagedFileError:
             return False
 
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Say of a file of this version that cannot be read in the block whether another run has replaced it.
+
+        Raises:
+            ConcurrentRunError: Another run has committed since this version was read.
+            DamagedTableError: The file is damaged.
+        """
+        try:
+            yield
+        except DamagedFileError as error:
+            assert self.version is not None
+            if commit := self._commit_info(self.version + 1):
+                raise self._refusal(commit) from error
+            raise self._damage(str(error)) from error
+
+    def _refusal(self, commit: Mapping[str, Any]) -> ConcurrentRunError:
+        return ConcurrentRunError(
+            f"Another run has written to {self.url} since this one began: {commit.get('run')} on "
+            f"{commit.get('host')}, started {commit.get('started')}. This run stops, and nothing is lost: "
+            f"wait until the other has ended and start it again, or give another output_path"
+        )
+
     def _damage(self, what: str) -> DamagedTableError:
         return DamagedTableError(
             f"{what}: restore it, or start the run again with --params repair=true, which takes damaged "
@@ -388,12 +412,7 @@ class Table:
                 # If only the answer was lost, the commit is there. Data files are left in any case.
                 there = self._commit_info(version)
                 if there and there.get("commit") != commit:
-                    raise ConcurrentRunError(
-                        f"Another run has written to {self.url} since this one began: {there.get('run')} on "
-                        f"{there.get('host')}, started {there.get('started')}. This run stops, and nothing "
-                        f"is lost: wait until the other has ended and start it again, or give another "
-                        f"output_path"
-                    ) from error
+                    raise self._refusal(there) from error
                 if there:
                     break
                 if pause is None or not is_s3(self.url):

@@ -31,7 +31,8 @@ def rewrite(table: Table, stale: RowNumbers, map_parts: MapParts) -> tuple[list[
     """
     groups = _groups(stale)
     parts = [{file: stale[file] for file in group} for group in groups]
-    added = map_parts(table.folder.rewrite, parts, sum(file.size for file in stale))
+    with table.reading():
+        added = map_parts(table.folder.rewrite, parts, sum(file.size for file in stale))
     return [file for file in added if file is not None], [file.name for file in stale]
 
 
@@ -47,7 +48,8 @@ def merge_small_files(table: Table, map_parts: MapParts) -> Change | None:
     groups = [group for group in _groups(small) if len(group) > 1]
     nothing: NDArray[Any] = np.zeros(0, dtype=np.int64)
     parts = [dict.fromkeys(group, nothing) for group in groups]
-    added = map_parts(table.folder.rewrite, parts, sum(file.size for file in small))
+    with table.reading():
+        added = map_parts(table.folder.rewrite, parts, sum(file.size for file in small))
     merged = {file.name: [part.name for part in group] for file, group in zip(added, groups, strict=True)}
     return Change(table, added, [file.name for group in groups for file in group], merged, last=False)
 
