@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks.runs import write_results
 from fruits_bigdata.vision.engine import Engine
 from fruits_bigdata.vision.model import compile_model
-from fruits_bigdata.vision.weights import read_weights, select_layers
+from fruits_bigdata.vision.weights import read_weights
 
 GFLOP_PER_IMAGE = 0.599
 SECONDS = 5.0
@@ -58,7 +58,7 @@ def images_per_second(model: bytes) -> float:
 @click.option("--output", type=click.Path(path_type=Path), default=Path("benchmarks/results/floor.json"))
 def main(weights: Path, repeats: int, output: Path) -> None:
     """Run the benchmark."""
-    model = compile_model(select_layers(read_weights(weights)))
+    model = compile_model(read_weights(weights))
     n = os.cpu_count() or 1
     peaks, speeds = [], []
     with multiprocessing.get_context("forkserver").Pool(n) as pool:

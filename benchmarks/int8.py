@@ -28,7 +28,7 @@ from fruits_bigdata.pipelines.featurization import calibration
 from fruits_bigdata.vision.engine import Engine
 from fruits_bigdata.vision.model import build_keras_model, compile_model
 from fruits_bigdata.vision.pixels import decode
-from fruits_bigdata.vision.weights import Weights, read_weights, select_layers
+from fruits_bigdata.vision.weights import Weights, read_weights
 
 
 def plain_int8(weights: Weights, sample: list[NDArray[np.uint8]]) -> bytes:
@@ -77,7 +77,7 @@ def main(
     output: Path,
 ) -> None:
     """Run the benchmark."""
-    read = select_layers(read_weights(weights))
+    read = read_weights(weights)
     calibration.N_IMAGES = n_calibration
     sample = calibration.sample_pixels(ImageFolder(str(calibrate_on)))
     started = perf_counter()

@@ -22,7 +22,7 @@ from benchmarks.runs import cosines, write_results
 from fruits_bigdata.vision.engine import Engine
 from fruits_bigdata.vision.model import compile_model
 from fruits_bigdata.vision.pixels import decode
-from fruits_bigdata.vision.weights import read_weights, select_layers
+from fruits_bigdata.vision.weights import read_weights
 
 
 def enlarged(data: bytes, megapixels: float) -> bytes:
@@ -54,7 +54,7 @@ def milliseconds(data: bytes, reduced: bool, repeats: int) -> float:
 )
 def main(images: Path, weights: Path, megapixels: float | None, repeats: int, output: Path) -> None:
     """Run the benchmark."""
-    engine = Engine(compile_model(select_layers(read_weights(weights))))
+    engine = Engine(compile_model(read_weights(weights)))
     rows = []
     for path in sorted(path for path in images.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg")):
         data = path.read_bytes() if megapixels is None else enlarged(path.read_bytes(), megapixels)

@@ -1,173 +1,112 @@
 import logging
+from pathlib import Path
 
-import fsspec
-import numpy as np
 import pytest
 from kedro.io import AbstractDataset, DatasetError
 
 from fruits_bigdata.datasets import weights_dataset
 from fruits_bigdata.datasets.weight_sources import WeightsUnavailableError
 from fruits_bigdata.datasets.weights_dataset import WeightsDataset
-from fruits_bigdata.vision.weights import (
-    BACKBONE_LAYERS,
-    IMAGENET_DIGEST,
-    WEIGHTS_FILE_NAME,
-    Weights,
-    read_weights,
-    write_weights,
-)
-
-
-def _small(seed=0):
-    random = np.random.default_rng(seed)
-    return Weights.of((name, [random.random(3)]) for name in BACKBONE_LAYERS)
+from fruits_bigdata.storage import open_location
+from fruits_bigdata.vision.weights import IMAGENET_DIGEST, WEIGHTS_FILE_NAME, read_weights
+from tests.datasets.conftest import OTHER, SMALL, hdf5
 
 
 @pytest.fixture
-def keras_home(tmp_path, monkeypatch):
-    """A Keras cache that holds `_small()`: the first source that is asked, so no test needs the network."""
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    (tmp_path / "keras" / "models").mkdir(parents=True)
-    write_weights(_small(), tmp_path / "keras" / "models" / WEIGHTS_FILE_NAME)
-    return tmp_path / "keras"
-
-
-@pytest.fixture
-def no_source(monkeypatch):
-    def fail(expected_digest):
-        raise WeightsUnavailableError("no source was to be asked")
+def no_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(expected_digest: str) -> None:
+        raise WeightsUnavailableError("no source has them")
 
     monkeypatch.setattr(weights_dataset, "fetch_weights", fail)
 
 
-def _dataset(tmp_path, **options):
-    options = {"models": {"path": str(tmp_path / "models")}, "expected_digest": _small().digest} | options
-    return WeightsDataset(**options)
+def dataset_of(models: str, **options: str | None) -> WeightsDataset:
+    return WeightsDataset(models={"path": models}, **{"expected_digest": SMALL.digest, **options})
 
 
-# A given file
+@pytest.fixture(params=["disk", "s3", "s3a"])
+def root(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "disk":
+        return str(tmp_path)
+    return request.getfixturevalue("bucket").replace("s3", request.param, 1)
 
 
 @pytest.mark.usefixtures("no_source")
-def test_given_file_is_read_without_its_head(tmp_path):
-    write_weights(Weights.of([*_small().layers, ("head", [np.ones(2)])]), tmp_path / "mine.h5")
-    assert _dataset(tmp_path, filepath=str(tmp_path / "mine.h5")).load() == _small()
-    assert not (tmp_path / "models").exists()
+def test_a_named_file_is_read_without_its_head_and_nothing_is_kept(root: str) -> None:
+    fs, path = open_location(f"{root}/mine.h5")
+    fs.pipe_file(path, hdf5(SMALL))
+    # Capitals make no other digest.
+    options = {"filepath": f"{root}/mine.h5", "expected_digest": SMALL.digest.upper()}
+    assert dataset_of(f"{root}/models", **options).exists()
+    assert dataset_of(f"{root}/models", **options).load() == SMALL
+    assert not fs.exists(open_location(f"{root}/models")[1])
 
 
-@pytest.mark.usefixtures("keras_home")
-def test_given_file_that_is_missing_is_not_replaced_by_another(tmp_path):
-    path = str(tmp_path / "none.h5")
+@pytest.mark.usefixtures("keras_copy")
+def test_a_named_file_that_is_missing_is_not_replaced_by_another(root: str) -> None:
+    path = f"{root}/none.h5"
     with pytest.raises(DatasetError, match=rf"weights_path={path} does not exist.*leave weights_path out"):
-        _dataset(tmp_path, filepath=path).load()
+        dataset_of(f"{root}/models", filepath=path).load()
 
 
-@pytest.mark.usefixtures("keras_home")
-def test_given_file_of_another_digest_tells_it_and_the_way_out(tmp_path):
-    write_weights(_small(1), tmp_path / "mine.h5")
-    with pytest.raises(DatasetError) as caught:
-        _dataset(tmp_path, filepath=str(tmp_path / "mine.h5")).load()
-    message = str(caught.value)
-    assert str(tmp_path / "mine.h5") in message
-    assert f"expected {_small().digest}" in message
-    assert f"weights_digest={_small(1).digest}" in message
-    assert "leave weights_path out" in message
-
-
-@pytest.mark.usefixtures("no_source")
-def test_digest_in_capitals_is_the_same_digest(tmp_path):
-    write_weights(_small(), tmp_path / "mine.h5")
-    options = {"filepath": str(tmp_path / "mine.h5"), "expected_digest": _small().digest.upper()}
-    assert _dataset(tmp_path, **options).load() == _small()
-
-
-@pytest.mark.usefixtures("keras_home")
+@pytest.mark.usefixtures("keras_copy")
 @pytest.mark.parametrize("make", [lambda path: path.write_text("x"), lambda path: path.mkdir()])
-def test_given_file_that_cannot_be_read_is_named(tmp_path, make):
+def test_a_named_file_that_cannot_be_read_is_named(tmp_path: Path, make) -> None:  # type: ignore[no-untyped-def]
     make(tmp_path / "mine.h5")
     with pytest.raises(DatasetError, match=r"cannot be read from .*mine\.h5: .*leave weights_path out"):
-        _dataset(tmp_path, filepath=str(tmp_path / "mine.h5")).load()
+        dataset_of(str(tmp_path), filepath=str(tmp_path / "mine.h5")).load()
 
 
-# The models folder
+@pytest.mark.usefixtures("keras_copy")
+@pytest.mark.parametrize(
+    ("name", "options", "way_out"),
+    [
+        ("mine.h5", {"filepath": "mine.h5"}, "leave weights_path out"),
+        (WEIGHTS_FILE_NAME, {}, "remove the file"),
+    ],
+)
+def test_a_file_of_another_digest_tells_it_and_the_ways_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, options: dict[str, str], way_out: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_bytes(hdf5(OTHER))
+    expected = rf"{name} .*expected {SMALL.digest}.*Give weights_digest={OTHER.digest} .*{way_out}"
+    with pytest.raises(DatasetError, match=expected):
+        dataset_of(str(tmp_path), **options).load()
 
 
-@pytest.mark.usefixtures("no_source")
 @pytest.mark.parametrize("nothing", [None, ""])
-def test_models_folder_is_read_before_any_source(tmp_path, nothing):
-    (tmp_path / "models").mkdir()
-    write_weights(_small(), tmp_path / "models" / WEIGHTS_FILE_NAME)
-    assert _dataset(tmp_path, filepath=nothing).load() == _small()
-
-
-@pytest.mark.usefixtures("keras_home")
-def test_models_folder_with_another_digest_is_refused(tmp_path):
-    (tmp_path / "models").mkdir()
-    write_weights(_small(1), tmp_path / "models" / WEIGHTS_FILE_NAME)
-    with pytest.raises(DatasetError, match=rf"weights_digest={_small(1).digest} .*remove the file"):
-        _dataset(tmp_path).load()
-
-
-def test_fetched_weights_are_kept_for_the_next_load(tmp_path, keras_home, caplog):
-    dataset = _dataset(tmp_path)
+def test_fetched_weights_are_kept_for_the_next_load(
+    root: str, keras_copy: Path, caplog: pytest.LogCaptureFixture, nothing: str | None
+) -> None:
+    dataset = dataset_of(f"{root}/models/", filepath=nothing)
     assert not dataset.exists()
     with caplog.at_level(logging.INFO, "fruits_bigdata"):
-        assert dataset.load() == _small()
-    kept = tmp_path / "models" / WEIGHTS_FILE_NAME
-    assert read_weights(kept) == _small()
-    assert list(kept.parent.iterdir()) == [kept]
-    assert f"{kept.stat().st_size:,} bytes" in caplog.messages[-1]
-    (keras_home / "models" / WEIGHTS_FILE_NAME).unlink()
+        assert dataset.load() == SMALL
+    fs, folder = open_location(f"{root}/models")
+    (kept,) = fs.ls(folder, detail=False, refresh=True)
+    with fs.open(kept) as file:
+        assert read_weights(file) == SMALL
+    assert f"{WEIGHTS_FILE_NAME}, {fs.size(kept):,} bytes" in caplog.text
+    keras_copy.unlink()
     assert dataset.exists()
-    assert dataset.load() == _small()
+    assert dataset.load() == SMALL
 
 
-@pytest.mark.usefixtures("keras_home")
-def test_models_folder_that_cannot_be_written_is_a_warning(tmp_path, caplog):
+@pytest.mark.usefixtures("keras_copy")
+def test_a_models_folder_that_cannot_be_written_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     # Not even root can make a folder there.
-    assert _dataset(tmp_path, models={"path": "/proc/fruits"}).load() == _small()
+    assert dataset_of("/proc/fruits").load() == SMALL
     assert "not kept as /proc/fruits/" in caplog.messages[-1]
 
 
 @pytest.mark.usefixtures("no_source")
-def test_no_source_stays_the_error_that_it_is(tmp_path):
-    with pytest.raises(WeightsUnavailableError, match="no source was to be asked"):
-        _dataset(tmp_path).load()
+def test_no_source_stays_the_error_that_it_is(tmp_path: Path) -> None:
+    with pytest.raises(WeightsUnavailableError, match="no source has them"):
+        dataset_of(str(tmp_path)).load()
 
 
-# S3
-
-
-@pytest.mark.parametrize("scheme", ["s3", "s3a"])
-def test_s3_file_is_read(tmp_path, bucket, no_source, scheme):
-    write_weights(_small(), tmp_path / "w.h5")
-    fsspec.filesystem("s3").put_file(str(tmp_path / "w.h5"), f"{bucket}/weights/mine.h5")
-    dataset = _dataset(tmp_path, filepath=f"{scheme}{bucket.removeprefix('s3')}/weights/mine.h5")
-    assert dataset.exists()
-    assert dataset.load() == _small()
-
-
-def test_s3_file_that_is_missing_is_named(tmp_path, bucket, keras_home):
-    with pytest.raises(DatasetError, match=f"weights_path={bucket}/none.h5 does not exist"):
-        _dataset(tmp_path, filepath=f"{bucket}/none.h5").load()
-
-
-def test_fetched_weights_are_kept_on_s3(tmp_path, bucket, keras_home):
-    dataset = _dataset(tmp_path, models={"path": f"{bucket}/models/"})
-    assert not dataset.exists()
-    assert dataset.load() == _small()
-    assert fsspec.filesystem("s3").ls(f"{bucket}/models", refresh=True) == [
-        f"{bucket.removeprefix('s3://')}/models/{WEIGHTS_FILE_NAME}"
-    ]
-    (keras_home / "models" / WEIGHTS_FILE_NAME).unlink()
-    assert dataset.exists()
-    assert dataset.load() == _small()
-
-
-# The catalog's view
-
-
-def test_catalog_entry_makes_the_dataset():
+def test_the_catalogs_entry_makes_it_and_it_is_never_written() -> None:
     entry = {
         "type": "fruits_bigdata.datasets.weights_dataset.WeightsDataset",
         "filepath": None,
@@ -178,8 +117,5 @@ def test_catalog_entry_makes_the_dataset():
     assert dataset.metadata == {"kedro-viz": {"layer": "models"}}
     assert IMAGENET_DIGEST in str(dataset)
     assert f"data/06_models/{WEIGHTS_FILE_NAME}" in str(dataset)
-
-
-def test_save_is_refused(tmp_path):
     with pytest.raises(DatasetError, match="read-only"):
-        _dataset(tmp_path).save(_small())
+        dataset.save(SMALL)

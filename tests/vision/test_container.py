@@ -1,6 +1,4 @@
-import io
 import struct
-import zlib
 
 import numpy as np
 import pytest
@@ -9,42 +7,19 @@ from PIL.PngImagePlugin import PngInfo
 
 from fruits_bigdata.vision import container
 from fruits_bigdata.vision.container import UnusableImageError, read_container
-
-
-@pytest.fixture
-def photo() -> Image.Image:
-    values = np.random.default_rng(0).integers(0, 256, (12, 10, 3), dtype=np.uint8)
-    return Image.fromarray(values).resize((100, 120))
-
-
-def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
-
-
-def chunk(name: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+from tests.vision.conftest import chunk, encoded, opened, turned
 
 
 def segment(marker: int, body: bytes) -> bytes:
     return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
 
 
-def opened(content: bytes) -> Image.Image:
-    image = Image.open(io.BytesIO(content))
-    image.load()
-    return image
-
-
 def test_a_png_keeps_its_pixels_and_loses_its_texts_and_profiles(photo: Image.Image) -> None:
     texts = PngInfo()
     texts.add_text("Comment", "x" * 1_000, zip=True)
     texts.add_itxt("Title", "é" * 1_000)
-    exif = Image.Exif()
-    exif[0x0112] = 6
     data = encoded(
-        photo.convert("P"), "PNG", pnginfo=texts, icc_profile=bytes(500), exif=exif, transparency=3
+        photo.convert("P"), "PNG", pnginfo=texts, icc_profile=bytes(500), exif=turned(6), transparency=3
     )
     image = opened(read_container(data).content)
     assert image.text == {}
@@ -62,10 +37,8 @@ def test_a_png_keeps_the_texts_that_say_which_side_is_up(photo: Image.Image) -> 
 
 
 def test_a_jpeg_keeps_its_pixels_and_loses_its_profiles(photo: Image.Image) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = 6
     cmyk = photo.convert("CMYK")
-    data = encoded(cmyk, "JPEG", exif=exif, icc_profile=bytes(90_000), comment="x")
+    data = encoded(cmyk, "JPEG", exif=turned(6), icc_profile=bytes(90_000), comment="x")
     image = opened(read_container(data).content)
     assert set(image.info).isdisjoint({"icc_profile", "comment"})
     # Adobe's segment says what CMYK means.

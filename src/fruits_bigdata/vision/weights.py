@@ -1,8 +1,9 @@
 """MobileNetV2's weights: read from and written to Keras' legacy HDF5, known by a digest of their numbers."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
@@ -55,34 +56,36 @@ class Weights:
         return len(tensors), sum(tensor.size for tensor in tensors)
 
 
-def _backbone_layers() -> Iterator[str]:
-    yield from ("Conv1", "bn_Conv1")
-    for block in ("expanded_conv", *(f"block_{number}" for number in range(1, 17))):
+BACKBONE_LAYERS = (
+    "Conv1",
+    "bn_Conv1",
+    *(
+        f"{block}_{part}{norm}"
+        for block in ("expanded_conv", *(f"block_{number}" for number in range(1, 17)))
+        for part in ("expand", "depthwise", "project")
         # The first block does not widen its input.
-        for part in (
-            ("depthwise", "project") if block == "expanded_conv" else ("expand", "depthwise", "project")
-        ):
-            yield from (f"{block}_{part}", f"{block}_{part}_BN")
-    yield from ("Conv_1", "Conv_1_bn")
-
-
-BACKBONE_LAYERS = tuple(_backbone_layers())
+        if (block, part) != ("expanded_conv", "expand")
+        for norm in ("", "_BN")
+    ),
+    "Conv_1",
+    "Conv_1_bn",
+)
 """The 104 layers with tensors of keras.applications.MobileNetV2(include_top=False), in the model's order."""
 
 
-def read_weights(file: BinaryIO | Path) -> Weights:
-    """Read all layers of a Keras legacy HDF5 file: of weights only, or of a whole saved model.
+def read_weights(file: BinaryIO | Path, names: Sequence[str] = BACKBONE_LAYERS) -> Weights:
+    """Read layers of a Keras legacy HDF5 file: of weights only, or of a whole saved model.
 
     Args:
         file: a path, or a binary stream that can seek.
+        names: the layers, in the order in which they are returned: all others, as a classifier's head, stay.
 
     Raises:
-        ValueError: not HDF5, damaged, or not in Keras' layout.
+        ValueError: not HDF5, damaged, or a layer is missing.
         OSError: a path that cannot be opened (FileNotFoundError if there is none).
     """
     if isinstance(file, Path):
-        with file.open("rb") as stream:
-            return read_weights(stream)
+        file = BytesIO(file.read_bytes())
     try:
         archive = h5py.File(file, "r")
     except OSError as error:
@@ -90,29 +93,20 @@ def read_weights(file: BinaryIO | Path) -> Weights:
     with archive:
         try:
             group = archive.get("model_weights", archive)
-            return Weights.of((name, _tensors(group[name])) for name in _names(group, "layer_names"))
+            layers = {name: _tensors(group[name]) for name in names if name in group}
         # h5py reports a damaged file with any of these.
         except (KeyError, OSError, RuntimeError, AttributeError, TypeError, ValueError) as error:
             raise ValueError(
                 f"an HDF5 file, but without Keras' legacy weights ({error}); save the model's weights as .h5"
             ) from error
-
-
-def select_layers(weights: Weights, names: Sequence[str] = BACKBONE_LAYERS) -> Weights:
-    """Keep only the layers with these names, in the order of the names: a classifier's head falls away.
-
-    Raises:
-        ValueError: a layer is missing.
-    """
-    layers = dict(weights.layers)
     missing = [name for name in names if name not in layers]
     if missing:
         shown = ", ".join(missing[:3]) + (" ..." if len(missing) > 3 else "")
         raise ValueError(
             f"not MobileNetV2's weights: {len(missing)} of {len(names)} layers are missing ({shown}); "
-            "name the layers as keras.applications does"
+            "name the layers as keras.applications does, and save the weights as Keras' legacy .h5"
         )
-    return Weights.of((name, layers[name]) for name in names)
+    return Weights.of(layers.items())
 
 
 def write_weights(weights: Weights, file: BinaryIO | Path) -> None:
@@ -138,17 +132,5 @@ def _frozen(tensor: np.ndarray) -> np.ndarray:
     return copy
 
 
-def _tensors(group: Any) -> Iterator[np.ndarray]:
-    for name in _names(group, "weight_names"):
-        yield group[name][()]
-
-
-def _names(group: Any, attribute: str) -> list[str]:
-    """The names in an attribute, which Keras splits into `<attribute>0`, `<attribute>1` ... above 64 kB."""
-    parts = [attribute] if attribute in group.attrs else []
-    while f"{attribute}{len(parts)}" in group.attrs:
-        parts.append(f"{attribute}{len(parts)}")
-    if not parts:
-        raise KeyError(f"{group.name} has no attribute {attribute}")
-    names = [name for part in parts for name in group.attrs[part]]
-    return [name.decode() if isinstance(name, bytes) else str(name) for name in names]
+def _tensors(group: Any) -> list[np.ndarray]:
+    return [group[name][()] for name in group.attrs["weight_names"]]
