@@ -1,9 +1,12 @@
 """Real parts that tests share: a Spark session, images, weights and the model compiled from them."""
 
+import json
 import os
+import subprocess
+import sys
 import unicodedata
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +22,13 @@ from PIL import Image
 from pyspark.sql import SparkSession
 
 from benchmarks.local_aws import LocalAws
+from fruits_bigdata.datasets.compiled_models_dataset import CompiledModelsDataset
 from fruits_bigdata.image_folder import ImageFolder
 from fruits_bigdata.spark_session import create_session
 from fruits_bigdata.storage import configure_s3, open_location
 from fruits_bigdata.vision.engine import CompiledModel
-from fruits_bigdata.vision.model import compile_model, describe_model
-from fruits_bigdata.vision.weights import Weights
+from fruits_bigdata.vision.model import compile_model, describe_model, model_key
+from fruits_bigdata.vision.weights import Weights, write_weights
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -122,14 +126,18 @@ def odd_keys() -> list[str]:
 @pytest.fixture
 def images_path(tmp_path: Path) -> Path:
     """Two classes of three images each, of the data set's size."""
-    root = tmp_path / "Test"
-    rng = np.random.default_rng(0)
-    for label in ("Apple Red", "Café crème"):
-        (root / label).mkdir(parents=True)
-        for i in range(3):
-            pixels = rng.integers(0, 256, (100, 100, 3), dtype=np.uint8)
-            Image.fromarray(pixels).resize((20, 20)).resize((100, 100)).save(root / label / f"{i}_100.jpg")
-    return root
+    names = [f"{label}/{i}_100.jpg" for label in ("Apple Red", "Café crème") for i in range(3)]
+    return write_images(tmp_path / "Test", names)
+
+
+def write_images(folder: Path, names: Iterable[str], seed: int = 0) -> Path:
+    """Write images of these names, each with its own coarse noise, and return the folder."""
+    rng = np.random.default_rng(seed)
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+        Image.fromarray(pixels).resize((100, 100)).save(folder / name)
+    return folder
 
 
 @pytest.fixture
@@ -172,6 +180,54 @@ def weights(keras_model) -> Weights:  # type: ignore[no-untyped-def]
 @pytest.fixture(scope="session")
 def compiled_model(weights: Weights) -> CompiledModel:
     return describe_model(weights.digest, compile_model(weights))
+
+
+@pytest.fixture(scope="session")
+def model_params(
+    weights: Weights, compiled_model: CompiledModel, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
+    """The parameters that name the weights and the model, which need not be compiled again."""
+    folder = tmp_path_factory.mktemp("models")
+    with (folder / "seeded.h5").open("w+b") as file:
+        write_weights(weights, file)
+    CompiledModelsDataset(filepath=str(folder)).save({model_key(weights.digest): compiled_model.content})
+    return {
+        "weights_path": str(folder / "seeded.h5"),
+        "weights_digest": weights.digest,
+        "models_path": str(folder),
+    }
+
+
+@pytest.fixture(scope="session")
+def run_project() -> Callable[..., dict[str, Any]]:
+    """Run a pipeline in this process, and return what it returns."""
+    bootstrap_project(PROJECT)
+
+    def run(params: dict[str, Any], *pipelines: str) -> dict[str, Any]:
+        with KedroSession.create(PROJECT, runtime_params=params) as session:
+            returned: dict[str, Any] = session.run(pipeline_names=[*pipelines])  # type: ignore[call-arg]
+        return returned
+
+    return run
+
+
+def format_params(params: dict[str, Any]) -> str:
+    """Return parameters as `--params` takes them."""
+    flat: dict[str, object] = {}
+    for name, value in params.items():
+        nested = value if isinstance(value, dict) else None
+        flat |= {name: value} if nested is None else {f"{name}.{key}": of for key, of in nested.items()}
+    return ",".join(f"{name}={value}" for name, value in flat.items())
+
+
+def run_benchmark(folder: Path, name: str, *flags: str, **options: object) -> tuple[Any, str]:
+    """Run one of `benchmarks/` with some options; return its results, and what it printed."""
+    options["output"] = folder / "results.json"
+    command = [sys.executable, "-m", f"benchmarks.{name}", *flags]
+    command += [f"--{option.replace('_', '-')}={value}" for option, value in options.items()]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads((folder / "results.json").read_text())["results"], done.stdout
 
 
 @pytest.fixture(scope="session")

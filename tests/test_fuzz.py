@@ -2,43 +2,26 @@
 
 import json
 import random
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from benchmarks.fuzz import mutations
 from benchmarks.fuzz.__main__ import failed_tasks
-from fruits_bigdata.datasets.compiled_models_dataset import CompiledModelsDataset
-from fruits_bigdata.vision.engine import CompiledModel
-from fruits_bigdata.vision.model import model_key
-from fruits_bigdata.vision.weights import Weights, write_weights
-
-PROJECT = Path(__file__).parents[1]
+from tests.conftest import run_benchmark
 
 
 def test_no_hostile_image_fails_a_task_or_is_forgotten(
-    tmp_path: Path, images_path: Path, weights: Weights, compiled_model: CompiledModel
+    tmp_path: Path, images_path: Path, model_params: dict[str, str]
 ) -> None:
-    # Compiling it once more would take most of the time.
-    models = CompiledModelsDataset(filepath=str(tmp_path / "models"))
-    models.save({model_key(weights.digest): compiled_model.content})
-    with (tmp_path / "seeded.h5").open("w+b") as file:
-        write_weights(weights, file)
     options = {
         "images": images_path,
-        "weights": tmp_path / "seeded.h5",
-        "weights-digest": weights.digest,
-        "models": tmp_path / "models",
-        "output": tmp_path / "results.json",
+        "weights": model_params["weights_path"],
+        "weights_digest": model_params["weights_digest"],
+        "models": model_params["models_path"],
         "size": 150,
     }
-    command = [sys.executable, "-m", "benchmarks.fuzz"]
-    command += [str(part) for name, value in options.items() for part in (f"--{name}", value)]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    results = json.loads((tmp_path / "results.json").read_text())["results"]
+    results, _ = run_benchmark(tmp_path, "fuzz", **options)
     assert results["problems"] == []
     assert results["listed"] == 150 == results["featurized"] + sum(results["rejected"].values())
     assert all(row["images"] for row in results["kinds"].values())

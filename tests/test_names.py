@@ -10,19 +10,15 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
+from kedro.framework.context import KedroContext
 from kedro.io import CatalogProtocol
 from PIL import Image
 from pyspark.sql import SparkSession
 
-from fruits_bigdata.datasets.compiled_models_dataset import CompiledModelsDataset
 from fruits_bigdata.schemas import LABEL, PATH
 from fruits_bigdata.storage import open_location
 from fruits_bigdata.vision.engine import CompiledModel, Engine
-from fruits_bigdata.vision.model import model_key
 from fruits_bigdata.vision.pixels import decode
-from fruits_bigdata.vision.weights import Weights, write_weights
 
 PROJECT = Path(__file__).parents[1]
 
@@ -46,28 +42,18 @@ def picture(seed: int) -> bytes:
 
 
 @pytest.fixture
-def run(spark: SparkSession, weights: Weights, compiled_model: CompiledModel, tmp_path: Path) -> Run:
+def run(
+    spark: SparkSession,
+    model_params: dict[str, str],
+    run_project: Callable[..., object],
+    load_context: Callable[..., KedroContext],
+) -> Run:
     """Run the whole chain over some images, and return the catalog that others read the tables by."""
-    with (tmp_path / "seeded.h5").open("w+b") as file:
-        write_weights(weights, file)
-    models = CompiledModelsDataset(filepath=str(tmp_path / "models"))
-    models.save({model_key(weights.digest, "float32"): compiled_model.content})
-    bootstrap_project(PROJECT)
 
-    def run(images_path: str, output: Path, **params: object) -> CatalogProtocol:  # type: ignore[type-arg]
-        given = {
-            "images_path": images_path,
-            "output_path": str(output),
-            "weights_path": str(tmp_path / "seeded.h5"),
-            "weights_digest": weights.digest,
-            "models_path": str(tmp_path / "models"),
-            "pca": {"n_components": 2},
-            **params,
-        }
-        with KedroSession.create(PROJECT, runtime_params=given) as session:
-            session.run()
-        with KedroSession.create(PROJECT, runtime_params=given) as session:
-            return session.load_context().catalog
+    def run(**places: object) -> CatalogProtocol:  # type: ignore[type-arg]
+        params = {**model_params, "pca": {"n_components": 2}, **places}
+        run_project(params)
+        return load_context(**params).catalog
 
     return run
 
@@ -157,7 +143,7 @@ def test_every_name_on_disk_comes_through(
     (root / "links" / "to nothing.jpg").symlink_to("nowhere")
     rejected = {('apple/empty\n, ".jpg', "apple"), ("links/to nothing.jpg", "links")}
     output = tmp_path / "out, 50% #1 é+ = 'x'"
-    catalog = run(f"{root}/", output)
+    catalog = run(images_path=f"{root}/", output_path=str(output))
     check(catalog, output, truth, rejected, engine)
 
 
@@ -186,5 +172,6 @@ def test_every_key_on_s3_comes_through(
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setitem(spark.sparkContext.environment, name, "test")
     output = tmp_path / "out"
-    catalog = run(f"{bucket}/Test é/", output, s3={"endpoint_url": s3_endpoint})
+    places = {"images_path": f"{bucket}/Test é/", "output_path": str(output)}
+    catalog = run(**places, s3={"endpoint_url": s3_endpoint})
     check(catalog, output, truth, set(), engine)

@@ -1,44 +1,26 @@
 """The short form of `benchmarks/readers`: what other programs read of each table, without the network."""
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pytest
-from PIL import Image
 
 from benchmarks.readers import READERS, compare
 from benchmarks.runs import REJECTED, TABLES
 from fruits_bigdata.schemas import REJECTED_SCHEMA
 from fruits_bigdata.tables.delta import Change, Table
-from fruits_bigdata.vision.weights import Weights, write_weights
-
-PROJECT = Path(__file__).parents[1]
+from tests.conftest import run_benchmark, write_images
 
 
-def test_every_program_reads_the_same_rows_after_every_step(tmp_path: Path, weights: Weights) -> None:
-    rng = np.random.default_rng(0)
-    for i in range(60):
-        path = tmp_path / "images" / f"class {i % 3}" / f"{i}.jpg"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pixels = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
-        Image.fromarray(pixels).resize((100, 100)).save(path)
-    with (tmp_path / "seeded.h5").open("w+b") as file:
-        write_weights(weights, file)
+def test_every_program_reads_the_same_rows_after_every_step(
+    tmp_path: Path, model_params: dict[str, str]
+) -> None:
     options = {
-        "images": tmp_path / "images",
-        "weights": tmp_path / "seeded.h5",
-        "weights-digest": weights.digest,
-        "output": tmp_path / "results.json",
+        "images": write_images(tmp_path / "images", [f"class {i % 3}/{i}.jpg" for i in range(60)]),
+        "weights": model_params["weights_path"],
+        "weights_digest": model_params["weights_digest"],
     }
-    command = [sys.executable, "-m", "benchmarks.readers"]
-    command += [str(part) for name, value in options.items() for part in (f"--{name}", value)]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    results = json.loads((tmp_path / "results.json").read_text())["results"]
+    results, _ = run_benchmark(tmp_path, "readers", **options)
     assert len(results) == 4
     assert {len(programs) for programs in results.values()} == {len(READERS) + 1}
     rows = dict.fromkeys(TABLES, "40") | {"features": "38", "rejected": "2", "pca": "38"}
