@@ -338,6 +338,25 @@ def delta_options(url: str) -> dict[str, str]:
 
 
 @contextmanager
+def as_local_file(url: str) -> Iterator[str]:
+    """Yield the path of a local file with what `url` holds, one version of it whoever replaces it meanwhile.
+
+    An S3 object is copied to a temporary file by one request, which the client only ever continues with the
+    same version.
+    """
+    _, path = open_location(url)
+    if not is_s3(url):
+        yield path
+        return
+    bucket, _, key = path.partition("/")
+    with tempfile.NamedTemporaryFile() as file:
+        for part in open_bucket(bucket, fsspec.config.conf.get("s3", {})).get(key):
+            file.write(part)
+        file.flush()
+        yield file.name
+
+
+@contextmanager
 def whole_file(url: str) -> Iterator[IO[bytes]]:
     """Open `url` for writing such that a reader sees the whole new file or none of it.
 

@@ -1,4 +1,5 @@
 import inspect
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,19 @@ def test_the_old_file_stays_when_the_new_one_fails(tmp_path: Path) -> None:
         dataset.save({"half": True, "rest": object()})
     assert dataset.load() == {"whole": True}
     assert [path.name for path in (tmp_path / "a report").iterdir()] == ["metrics.json"]
+
+
+def test_a_reader_on_s3_sees_one_version_while_others_replace_it(bucket: str) -> None:
+    dataset = json_file(bucket)
+    dataset.save([0] * 1_000)
+    with ThreadPoolExecutor(1) as pool:
+        saves = [pool.submit(dataset.save, [i] * 1_000) for i in range(1, 50)]
+        while not all(save.done() for save in saves):
+            numbers = dataset.load()
+            assert len(numbers) == 1_000
+            assert len({*numbers}) == 1
+        for save in saves:
+            save.result()
 
 
 PLOT = {"type": "matplotlib.MatplotlibDataset", "save_args": {"dpi": 30}}

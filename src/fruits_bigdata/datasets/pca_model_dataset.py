@@ -1,6 +1,5 @@
 """The PCA model in storage."""
 
-import io
 import logging
 import zipfile
 import zlib
@@ -9,7 +8,7 @@ from typing import Any
 from kedro.io import AbstractDataset, DatasetError
 
 from fruits_bigdata.linalg.pca import PcaModel
-from fruits_bigdata.storage import open_location, whole_file
+from fruits_bigdata.storage import as_local_file, open_location, whole_file
 
 logger = logging.getLogger(__name__)
 
@@ -52,8 +51,8 @@ class PcaModelDataset(AbstractDataset[PcaModel, PcaModel | None]):
                 f"There is no PCA model at {self._filepath}: run `kedro run --pipelines pca` first"
             )
         try:
-            # By one request: between two, another run may replace it.
-            return PcaModel.load(io.BytesIO(fs.cat_file(path)))
+            with as_local_file(self._filepath) as file:
+                return PcaModel.load(file)
         except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             if self._may_be_missing:
                 logger.warning("The PCA model %s is damaged and is made anew: %s", self._filepath, error)

@@ -8,7 +8,7 @@ from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
 
-from fruits_bigdata.storage import open_location, whole_file
+from fruits_bigdata.storage import as_local_file, open_location, whole_file
 
 
 class PublishedFileDataset(AbstractDataset[Any, Any]):
@@ -25,13 +25,12 @@ class PublishedFileDataset(AbstractDataset[Any, Any]):
     ) -> None:
         self._filepath = filepath
         self._config = {"type": dataset} if isinstance(dataset, str) else dataset
-        self._published = self._at(filepath)
         self.metadata = metadata
 
     @property
     def preview(self) -> Callable[..., Any]:
         """What kedro viz shows of the file; an AttributeError if its dataset shows nothing."""
-        preview: Callable[..., Any] = self._published.preview  # type: ignore[attr-defined]
+        preview: Callable[..., Any] = self._at(self._filepath).preview  # type: ignore[attr-defined]
         return preview
 
     def load(self) -> Any:
@@ -41,7 +40,8 @@ class PublishedFileDataset(AbstractDataset[Any, Any]):
             DatasetError: The file is not there, or is damaged.
         """
         try:
-            return self._published.load()
+            with as_local_file(self._filepath) as file:
+                return self._at(file).load()
         except ValueError as error:
             raise DatasetError(
                 f"{self._filepath} is damaged ({error}): start `kedro run` again, which makes it anew"

@@ -11,7 +11,7 @@ from kedro.io import AbstractDataset, DatasetError
 from pyarrow import csv
 
 from fruits_bigdata.schemas import PATH
-from fruits_bigdata.storage import open_location, whole_file
+from fruits_bigdata.storage import as_local_file, open_location, whole_file
 
 _FILE = "pca.csv"
 # What the CSV was made from, and its size. No reader takes it for data.
@@ -64,7 +64,7 @@ class ScoresCsvDataset(AbstractDataset[ScoresCsv, pa.ChunkedArray]):
             raise DatasetError(
                 f"There is no {self._filepath}/{_FILE}: run `kedro run --pipelines export` first"
             )
-        with fs.open(path, "rb") as file:
+        with as_local_file(f"{self._filepath}/{_FILE}") as file:
             rows = csv.read_csv(
                 file,
                 parse_options=csv.ParseOptions(newlines_in_values=True),
