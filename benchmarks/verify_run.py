@@ -76,7 +76,7 @@ def check_spark_ml(checks: Checks, model: PcaModel, features: Table) -> None:
     spark = create_session(
         {"spark.master": "local[*,4]", "spark.ui.enabled": False, "spark.driver.memory": "4g"}
     )
-    vectors = features.to_spark(spark).select(array_to_vector("features").alias("x"))
+    vectors = spark.read.parquet(features.url).select(array_to_vector("features").alias("x"))
     fitted = SparkMlPca(k=model.n_components_, inputCol="x", outputCol="y").fit(vectors)
     difference = np.abs(model.explained_variance_ratio_ - fitted.explainedVariance.toArray()).max()
     checks.below(difference, 1e-6, "ratios against pyspark.ml.feature.PCA")

@@ -113,7 +113,7 @@ def spark_ml(folder: Path, native: bool) -> Callable[[], Components]:
         assert "JNI" in found.getClass().getName(), found
 
     def fit() -> Components:
-        features = open_features(folder / "features").to_spark(spark)
+        features = spark.read.parquet(str(folder / "features"))
         vectors = features.select(array_to_vector("features").alias("x"))
         fitted: Any = PCA(k=N_COMPONENTS, inputCol="x", outputCol="y").fit(vectors)
         return fitted.pc.toArray().T, fitted.explainedVariance.toArray()

@@ -183,18 +183,22 @@ def spark_location(url: str) -> str:
 
 @dataclass(frozen=True)
 class _Connection:
-    """How the clients written in Rust, obstore and delta-rs, reach a bucket."""
+    """What the clients written in Rust, obstore and delta-rs, are told of a bucket, by object_store's names.
 
-    endpoint: str | None
-    virtual_hosted: bool
-    region: str | None
-    encryption: str | None
-    kms_key: str | None
-    timeout: timedelta
-    attempts: int
+    Attributes:
+        bucket: Of the bucket itself.
+        client: Of the HTTP client.
+        retries: How often a request is sent again.
+        retry_timeout: And for how long.
+    """
+
+    bucket: dict[str, Any]
+    client: dict[str, Any]
+    retries: int
+    retry_timeout: timedelta
 
     @classmethod
-    def of(cls, bucket: str, options: Mapping[str, Any]) -> "_Connection":
+    def to(cls, bucket: str, options: Mapping[str, Any]) -> "_Connection":
         config, encryption = options.get("config_kwargs", {}), options.get("s3_additional_kwargs", {})
         region = options.get("client_kwargs", {}).get("region_name")
         endpoint = options.get("endpoint_url")
@@ -205,15 +209,32 @@ class _Connection:
         virtual_hosted = virtual_hosted and not path_style and "." not in bucket
         if virtual_hosted:
             endpoint = _AWS_ENDPOINT.format(region).replace("//", f"//{bucket}.")
+        named = {
+            "aws_region": region,
+            # By each name that object_store knows: of one that is not given, a variable goes before the rest.
+            "aws_endpoint_url": endpoint,
+            "aws_endpoint_url_s3": endpoint,
+            "aws_virtual_hosted_style_request": str(virtual_hosted).lower(),
+            "aws_server_side_encryption": encryption.get("ServerSideEncryption"),
+            "aws_sse_kms_key_id": encryption.get("SSEKMSKeyId"),
+            "aws_s3_express": "false",
+            "aws_skip_signature": "false",
+        }
+        timeout = timedelta(seconds=config.get("read_timeout", _TIMEOUT_SECONDS))
+        attempts = config.get("retries", {}).get("total_max_attempts", _ATTEMPTS)
+        client = {
+            "allow_http": str(str(endpoint).startswith("http://")).lower(),
+            "connect_timeout": _milliseconds(timeout),
+            "read_timeout": _milliseconds(timeout),
+            "timeout": _milliseconds(_WHOLE_ANSWER),
+        }
         return cls(
-            endpoint,
-            virtual_hosted,
-            region,
-            encryption.get("ServerSideEncryption"),
-            encryption.get("SSEKMSKeyId"),
-            timedelta(seconds=config.get("read_timeout", _TIMEOUT_SECONDS)),
-            config.get("retries", {}).get("total_max_attempts", _ATTEMPTS),
+            {name: value for name, value in named.items() if value}, client, 2 * attempts, attempts * timeout
         )
+
+
+def _milliseconds(time: timedelta) -> str:
+    return f"{time.total_seconds() * 1000:.0f}ms"
 
 
 def _credentials(bucket: str) -> Any:
@@ -257,35 +278,19 @@ def open_bucket(name: str, options: Mapping[str, Any]) -> "S3Store":
             "expires_at": datetime.now(UTC) + _ASK_AGAIN_AFTER,
         }
 
-    to = _Connection.of(name, options)
-    named = {
-        # By each name that object_store knows: of one that is not given, a variable goes before the others.
-        "endpoint": to.endpoint,
-        "aws_endpoint_url_s3": to.endpoint,
-        "region": to.region,
-        "server_side_encryption": to.encryption,
-        "sse_kms_key_id": to.kms_key,
-        "s3_express": "false",
-        "skip_signature": "false",
-    }
+    to = _Connection.to(name, options)
     return S3Store(
         name,
         credential_provider=current,
-        client_options={
-            "allow_http": str(to.endpoint).startswith("http://"),
-            "connect_timeout": to.timeout,
-            "read_timeout": to.timeout,  # type: ignore[typeddict-unknown-key]
-            "timeout": _WHOLE_ANSWER,
-        },
+        config=to.bucket,  # type: ignore[arg-type]
+        client_options=to.client,  # type: ignore[arg-type]
         # A pause is drawn between the first and four times the last one, so they double; from 2 they hardly
         # grow, and all is over in 3 s.
         retry_config={
             "backoff": {"base": 4},
-            "max_retries": 2 * to.attempts,
-            "retry_timeout": to.attempts * to.timeout,
+            "max_retries": to.retries,
+            "retry_timeout": to.retry_timeout,
         },
-        virtual_hosted_style_request=to.virtual_hosted,
-        **{key: value for key, value in named.items() if value},  # type: ignore[arg-type]
     )
 
 
@@ -303,38 +308,25 @@ def delta_options(url: str) -> dict[str, str]:
     if not is_s3(url):
         return {}
     bucket = url.split("://", 1)[1].partition("/")[0]
-    to = _Connection.of(bucket, fsspec.config.conf.get("s3", {}))
+    to = _Connection.to(bucket, fsspec.config.conf.get("s3", {}))
     frozen = _credentials(bucket).get_frozen_credentials()
-    options = {
+    options: dict[str, str] = {
+        **to.bucket,
+        **to.client,
         "aws_access_key_id": frozen.access_key,
         "aws_secret_access_key": frozen.secret_key,
-        "aws_session_token": frozen.token,
-        "aws_region": to.region,
-        # As for obstore.
-        "aws_endpoint_url": to.endpoint,
-        "aws_endpoint_url_s3": to.endpoint,
-        "aws_virtual_hosted_style_request": str(to.virtual_hosted).lower(),
-        "aws_server_side_encryption": to.encryption,
-        "aws_sse_kms_key_id": to.kms_key,
-        "allow_http": str(str(to.endpoint).startswith("http://")).lower(),
         "allow_invalid_certificates": "false",
         # Nothing unsets AWS_PROXY_URL, which no other client knows; HTTPS_PROXY is for all.
-        "proxy_excludes": urlsplit(str(to.endpoint)).hostname,
-        "aws_s3_express": "false",
-        "aws_skip_signature": "false",
+        "proxy_excludes": str(urlsplit(str(to.bucket.get("aws_endpoint_url"))).hostname),
         # If-None-Match, by which two writers cannot both commit.
         "aws_conditional_put": "etag",
-        "connect_timeout": f"{to.timeout.total_seconds():g}s",
-        "read_timeout": f"{to.timeout.total_seconds():g}s",
-        "timeout": f"{_WHOLE_ANSWER.total_seconds():g}s",
-        "max_retries": str(2 * to.attempts),
-        "retry_timeout": f"{to.attempts * to.timeout.total_seconds():g}s",
+        "max_retries": str(to.retries),
+        "retry_timeout": _milliseconds(to.retry_timeout),
     }
-    kept = {name: value for name, value in options.items() if value}
     # An empty token is sent as well, so only to keep a variable's from being sent.
-    if not frozen.token and _TOKENS & {name.lower() for name in os.environ}:
-        kept["aws_session_token"] = ""
-    return kept
+    if frozen.token or _TOKENS & {name.lower() for name in os.environ}:
+        options["aws_session_token"] = frozen.token or ""
+    return options
 
 
 @contextmanager

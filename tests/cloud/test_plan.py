@@ -67,6 +67,9 @@ def test_the_price_is_that_of_all_nodes_with_disks_and_addresses() -> None:
     # 0.224 + 0.048 + 0.005, and 104 GB at 0.0928 a month of 730 hours.
     assert Plan().dollars_per_hour("eu-west-3") == pytest.approx(3 * (0.277 + 104 * 0.0928 / 730))
     assert table["ec2 m5.xlarge"].value == 0.224
+    # EMR gives a node of twice as many vCPUs twice as much disk.
+    larger = Plan("m5.2xlarge").dollars_per_hour("eu-west-3")
+    assert larger == pytest.approx(3 * (0.549 + 168 * 0.0928 / 730))
     assert Plan().dollars_per_hour("eu-south-2") is None
     assert "no price" in Plan(node_type="m7i.xlarge").describe("eu-west-3")
 

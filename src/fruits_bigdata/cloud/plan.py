@@ -7,14 +7,13 @@ from datetime import datetime, timedelta
 
 from fruits_bigdata import __version__
 from fruits_bigdata.cloud.account import Account
+from fruits_bigdata.cloud.cost import nodes
 from fruits_bigdata.cloud.package import Architecture
+from fruits_bigdata.cloud.plans import vcpus_of
 from fruits_bigdata.cloud.prices import PriceTable, UnknownPriceError
 
 # One executor has four cores (conf/emr/spark.yml).
 _CORES_PER_EXECUTOR = 4
-# Of EbsRootVolumeSize and what EMR adds to an m5.xlarge, which has no disk of its own.
-_DISK_GB = 40 + 64
-_HOURS_PER_MONTH = 730
 
 
 @dataclass(frozen=True)
@@ -51,18 +50,16 @@ class Plan:
     @property
     def executors(self) -> int:
         """How many executors the workers have room for."""
-        cores = 8 if self.node_type.endswith(".2xlarge") else 4
-        return (self.core_nodes + self.task_nodes) * cores // _CORES_PER_EXECUTOR
+        return (self.core_nodes + self.task_nodes) * vcpus_of(self.node_type) // _CORES_PER_EXECUTOR
 
     def dollars_per_hour(self, region: str) -> float | None:
         """Return what the nodes cost an hour before tax, all on demand; None if prices.yml does not say."""
+        n = 1 + self.core_nodes + self.task_nodes
         try:
-            table = PriceTable.load(region)
-            node = sum(table[f"{part} {self.node_type}"].value for part in ("ec2", "emr"))
-            node += table["ipv4"].value + _DISK_GB * table["ebs gp3"].value / _HOURS_PER_MONTH
+            lines = list(nodes(self.node_type, n, 0, 1.0, PriceTable.load(region)))
         except UnknownPriceError:
             return None
-        return node * (1 + self.core_nodes + self.task_nodes)
+        return sum(line.value for line in lines)
 
     def describe(self, region: str) -> str:
         """Return it in words, with its price."""

@@ -96,10 +96,6 @@ class PriceTable:
             raise UnknownPriceError(f"prices.yml has no price of {name!r} in {self.region}: add it")
         return self.prices[name]
 
-    def instance_types(self) -> list[str]:
-        """Return the instance types that have a price."""
-        return [name.removeprefix("ec2 ") for name in self.prices if name.startswith("ec2 ")]
-
     def warning(self, today: date) -> str | None:
         """Return what is to be said of the prices' age, None if they are young enough."""
         age = (today - self.dated).days

@@ -15,8 +15,8 @@ logger = logging.getLogger(__name__)
 class DeltaTableDataset(AbstractDataset[Change, Table]):
     """A table that loads as its newest version and that each save takes to the next one.
 
-    Loading reads the log and compares the files' sizes with it, but no row: `Table.read`, `to_pandas` and
-    `to_spark` do. A table that does not exist yet loads as an empty one.
+    Loading reads the log and compares the files' sizes with it, but no row: `Table.read` and `to_pandas` do.
+    A table that does not exist yet loads as an empty one.
 
     Args:
         filepath: The table's folder: a local path or an `s3://` address.

@@ -25,13 +25,11 @@ from fruits_bigdata.storage import (
     in_short,
     is_s3,
     open_location,
-    spark_location,
 )
 from fruits_bigdata.tables.data_files import DamagedFileError, DataFile, DataFolder
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
-    from pyspark.sql import DataFrame, SparkSession
 
 APP_ID = "fruits_bigdata"
 _LOG = "_delta_log"
@@ -218,15 +216,6 @@ class Table:
     def to_pandas(self, columns: list[str] | None = None) -> Any:
         """Return some columns, or all, of every row as a `pandas.DataFrame`."""
         return self.read(columns).to_pandas()
-
-    def to_spark(self, session: "SparkSession") -> "DataFrame":
-        """Return the rows as a DataFrame, which Spark reads itself."""
-        from pyspark.sql.pandas.types import from_arrow_schema
-
-        schema = from_arrow_schema(self.schema)
-        if not self.files:
-            return session.createDataFrame([], schema)
-        return session.read.schema(schema).parquet(*(spark_location(f"{self.url}/{n}") for n in self.files))
 
     def check(self, repair: bool = False) -> None:
         """Compare the size of each file with the log's.

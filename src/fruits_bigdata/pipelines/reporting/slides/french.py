@@ -42,5 +42,5 @@ def megabytes(n_bytes: float) -> str:
 
 
 def typeset(text: str) -> str:
-    """Return a text whose signs of two parts never begin a line."""
-    return re.sub(r" (?=[:;?!%»])|(?<=«) ", NBSP, text)
+    """Return a text whose signs of two parts never begin a line, and whose numbers stay whole."""
+    return re.sub(r" (?=[:;?!%»])|(?<=«) |(?<=\d) (?=\d{3}\b)", NBSP, text)

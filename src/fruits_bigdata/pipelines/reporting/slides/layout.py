@@ -33,8 +33,6 @@ from fruits_bigdata.pipelines.reporting.slides.writing import (
 
 WIDTH, HEIGHT = 13.333, 7.5
 MARGIN = 0.6
-# Between the title and the foot.
-TOP, BOTTOM = 1.55, 6.85
 INSIDE = WIDTH - 2 * MARGIN
 _CELL_MARGIN = 0.06
 
@@ -78,12 +76,12 @@ class Deck:
         self.slide.notes_slide.notes_text_frame.text = typeset(" ".join(notes.split()))
         if foot:
             n = len(self.presentation.slides)
-            self.text(self._foot, Box(MARGIN, 7.0, INSIDE - 1, 0.35), SMALL, MUTED)
-            self.text(str(n), Box(WIDTH - MARGIN - 0.8, 7.0, 0.8, 0.35), SMALL, MUTED, align=PP_ALIGN.RIGHT)
+            self.text([self._foot], Box(MARGIN, 7.0, INSIDE - 1, 0.35), SMALL, MUTED)
+            self.text([str(n)], Box(WIDTH - MARGIN - 0.8, 7.0, 0.8, 0.35), SMALL, MUTED, align=PP_ALIGN.RIGHT)
 
     def text(
         self,
-        text: str | Sequence[str],
+        text: Sequence[str],
         box: Box,
         size: float = BODY,
         colour: str = INK,
@@ -92,8 +90,7 @@ class Deck:
     ) -> None:
         """Put paragraphs."""
         shape = self.slide.shapes.add_textbox(*map(Inches, box))
-        paragraphs = [text] if isinstance(text, str) else list(text)
-        write(shape.text_frame, paragraphs, size, colour, bold=bold, align=align)
+        write(shape.text_frame, text, size, colour, bold=bold, align=align)
 
     def bullets(self, items: Sequence[str], box: Box, size: float = BODY) -> None:
         """Put a list; what comes before the first colon of an item, if it is short, is its head."""
@@ -119,7 +116,7 @@ class Deck:
         shape.fill.background()
         shape.line.color.rgb = rgb(MUTED)
         shape.line.dash_style = MSO_LINE.DASH
-        self.text(title, Box(box.left + 0.1, box.top + 0.03, box.width - 0.2, 0.4), TABLE, MUTED, bold=True)
+        self.text([title], Box(box.left + 0.1, box.top + 0.03, box.width - 0.2, 0.4), TABLE, MUTED, bold=True)
 
     def arrow(self, start: tuple[float, float], end: tuple[float, float]) -> None:
         """Put an arrow from one point to another."""
@@ -130,26 +127,28 @@ class Deck:
         ends = line.line._get_or_add_ln()
         ends.append(ends.makeelement(qn("a:tailEnd"), {"type": "triangle"}))
 
-    def note(self, text: str | Sequence[str], box: Box) -> None:
+    def note(self, text: Sequence[str], box: Box) -> None:
         """Put paragraphs that are less important than the rest."""
         self.text(text, box, TABLE, MUTED)
 
     def table(
-        self, text: str, box: Box, widths: Sequence[float], size: float = 16, note: str | Sequence[str] = ""
-    ) -> float:
+        self,
+        lines: Sequence[str],
+        box: Box,
+        widths: Sequence[float],
+        size: float = 16,
+        note: Sequence[str] = (),
+    ) -> None:
         """Put a table whose first row names its columns, and whose first column names its rows.
 
         Args:
-            text: A line for each row, with | between its cells.
+            lines: Rows, with | between their cells.
             box: Where it begins, and its size; it is higher if it needs to be.
             widths: Inches of each column.
             size: Points.
             note: What stands below it.
-
-        Returns:
-            Where it ends, in inches from the top.
         """
-        rows = [[cell.strip() for cell in line.split("|")] for line in text.strip().splitlines()]
+        rows = [[cell.strip() for cell in line.split("|")] for line in lines]
         heights = [
             max(text_height(cell, width - 0.2, size) for cell, width in zip(row, widths, strict=True))
             + _CELL_MARGIN
@@ -175,10 +174,8 @@ class Deck:
                 cell.margin_top = cell.margin_bottom = Inches(_CELL_MARGIN / 2)
                 colour = WHITE if i == 0 else INK
                 write(cell.text_frame, [text], size, colour, bold=i == 0 or j == 0)
-        end = box.top + sum(heights)
         if note:
-            self.note(note, Box(box.left, end + 0.08, box.width, 0.6))
-        return end
+            self.note(note, Box(box.left, box.top + sum(heights) + 0.08, box.width, 0.6))
 
     def picture(self, picture: bytes | NDArray[np.uint8], box: Box, colour: str | None = None) -> None:
         """Put a picture, a PNG's bytes or pixels, as large as it fits into the box, in its middle."""

@@ -40,7 +40,6 @@ OURS_ALL = _size_all("| 11,992 | c |  | 32.3 (31.7 - 32.5) | 371 | 3.96 |", (32.
 _featurization = partial(_performance, "python -m benchmarks.featurization")
 # Images per second without the start, from 500 to 2,000 images: the notebook, this project, no Spark.
 STEADY = _featurization("- from 500 to 2,000: a 100, c 375, e 439, i 673", (100, 375, 439))
-KERAS_DIFFERENCE = _featurization("All its features are within 6e-5 of Keras'", (6e-5,))
 # Largest memory of a worker in MB, at 500 and at 11,992 images.
 WORKER_MEMORY = _featurization("needs 181 MB at 500 images and 202 MB at 11,992", (181, 202))
 # Images to do, seconds of the whole run; of some new ones, also the share of the work in %.

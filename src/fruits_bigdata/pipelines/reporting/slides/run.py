@@ -7,8 +7,27 @@ from typing import Any
 
 import pandas as pd
 
+from fruits_bigdata.pipelines.reporting.plots.style import shown
 from fruits_bigdata.pipelines.reporting.samples import Pictures
-from fruits_bigdata.pipelines.reporting.slides.french import count, percent
+from fruits_bigdata.pipelines.reporting.slides.french import count, number, percent, seconds
+
+# Kinds of rejections, as `vision` and `image_folder` name them.
+_KINDS = {
+    "empty file": "fichier vide",
+    "not a JPEG or PNG image": "ni JPEG ni PNG",
+    "truncated": "tronqué",
+    "damaged": "abîmé",
+    "too large": "trop grand",
+    "vanished": "disparu",
+    "unreadable": "illisible",
+}
+_STAGES = {
+    "loading": "liste",
+    "featurization": "descripteurs",
+    "pca": "ACP",
+    "export": "export",
+    "reporting": "rapport",
+}
 
 
 @dataclass(frozen=True)
@@ -68,6 +87,26 @@ class Run:
             f"Cette exécution : {count(done['images'], 'image traitée', 'images traitées')}, "
             f"{count(round(done['images_per_second']), 'image')}/s."
         )
+
+    @property
+    def rejections(self) -> str:
+        """How many images were rejected, and the most frequent reasons."""
+        by_reason = list(self["rejected_by_reason"].items())[:3]
+        reasons = ", ".join(f"{_KINDS.get(kind, shown(kind))} ({number(n)})" for kind, n in by_reason)
+        return f"{number(self['counts']['rejected'])}, raisons : {reasons}" if by_reason else "aucun"
+
+    @property
+    def has_neighbours(self) -> bool:
+        """Whether there are images whose neighbours can be judged."""
+        nearest = self["neighbours"]
+        return bool(nearest["examples"]) and nearest["nearest_label_accuracy"] is not None
+
+    @property
+    def times(self) -> str:
+        """Where the run's time went, the longest stages first, as a sentence."""
+        stages = sorted(self["run"]["seconds_by_stage"].items(), key=lambda stage: -stage[1])[:3]
+        longest = ", ".join(f"{_STAGES.get(name, name)} {seconds(value)}" for name, value in stages)
+        return f"Cette exécution : {seconds(self['run']['seconds'])} jusqu'au rapport, dont {longest}."
 
     @property
     def on_aws(self) -> str:

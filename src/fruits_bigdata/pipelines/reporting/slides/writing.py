@@ -12,6 +12,7 @@ from pptx.util import Pt
 from fruits_bigdata.pipelines.reporting.slides.french import typeset
 
 INK, MUTED, ACCENT, PALE, WARN, WHITE = "1F2A36", "5B6770", "0072B2", "E8F1F7", "B54A00", "FFFFFF"
+COLOURS = {"ink": INK, "muted": MUTED, "accent": ACCENT}
 TITLE, BODY, TABLE, SMALL = 26, 18, 14, 12
 _FONT = "Calibri"
 # Matplotlib brings a font whose characters can be measured anywhere; Calibri's are narrower, by 15 to 20 %.
