@@ -12,47 +12,28 @@ import pandas as pd
 import pytest
 from deltalake import DeltaTable
 from fsspec.implementations.local import LocalFileSystem
-from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
 from kedro.io import DatasetError
 from PIL import Image
 from pptx import Presentation
 from pyspark.sql import SparkSession
 
 from fruits_bigdata import spark_session
-from fruits_bigdata.linalg.pca import PcaError
 from fruits_bigdata.pipelines.reporting.nodes import TooManyRejectedError
-from fruits_bigdata.tables import delta
-from fruits_bigdata.vision.weights import Weights, write_weights
 
 PROJECT = Path(__file__).parents[1]
 
 Run = Callable[..., dict[str, Any]]
 
 
-@pytest.fixture(scope="module")
-def places(tmp_path_factory: pytest.TempPathFactory, weights: Weights) -> dict[str, str]:
-    root = tmp_path_factory.mktemp("growth")
-    with (root / "seeded.h5").open("w+b") as file:
-        write_weights(weights, file)
-    return {
-        "weights_path": str(root / "seeded.h5"),
-        "weights_digest": weights.digest,
-        "models_path": str(root / "models"),
-    }
-
-
 @pytest.fixture
-def run(images_path: Path, tmp_path: Path, places: dict[str, str], spark: object) -> Run:
+def run(
+    images_path: Path, tmp_path: Path, model_params: dict[str, str], run_project: Run, spark: object
+) -> Run:
     """Run the chain, or one pipeline, and return what it returns."""
-    bootstrap_project(PROJECT)
 
     def run(pipeline: str = "__default__", **params: object) -> dict[str, Any]:
-        given = {"images_path": str(images_path), "output_path": str(tmp_path / "out"), **places}
-        runtime_params = {**given, "pca": {"n_components": 2}, **params}
-        with KedroSession.create(PROJECT, runtime_params=runtime_params) as session:
-            returned: dict[str, Any] = session.run(pipeline_names=[pipeline])  # type: ignore[call-arg]
-        return returned
+        given = {"images_path": str(images_path), "output_path": str(tmp_path / "out"), **model_params}
+        return run_project({**given, "pca": {"n_components": 2}, **params}, pipeline)
 
     return run
 
@@ -247,48 +228,3 @@ def test_a_run_of_broken_images_fails_after_its_report(run: Run, images_path: Pa
     assert "dont 2 rejetées" in slides[1].shapes.title.text_frame.text.replace("\xa0", " ")
     # It fails once: the next run has no images of its own to reject.
     run(max_rejected_share=0.3)
-
-
-def test_when_every_image_is_broken_the_run_says_why(run: Run, images_path: Path, tmp_path: Path) -> None:
-    for image in images_path.rglob("*.jpg"):
-        image.write_bytes(b"")
-    with pytest.raises(
-        PcaError, match=r"No image has features. Rejected: 6 empty file \(such as 'Apple Red/0"
-    ):
-        run()
-    assert report(tmp_path, "featurization_statistics")["rejections"][0]["images"] == 6
-    assert len(stored(tmp_path, "04_feature/rejected")) == 6
-
-
-def test_the_second_of_two_runs_stops_and_says_who_committed(
-    run: Run, tmp_path: Path, images_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run(limit=2)
-    send, once = delta.Table.commit, []
-
-    def commit_after_another(self: delta.Table, change: delta.Change) -> None:
-        if self.url.endswith("features") and not once:
-            once.append(1)
-            with monkeypatch.context() as patch:
-                patch.setattr(delta, "_this_run", delta.Run("the other run", "another-host", "2026-01-01"))
-                other = delta.Table(self.url, self.schema)
-                other.commit(delta.Change(other, metadata={"a commit": "of the other run"}))
-        send(self, change)
-
-    monkeypatch.setattr(delta.Table, "commit", commit_after_another)
-    with pytest.raises(DatasetError, match="the other run on another-host, started 2026-01-01"):
-        run()
-    table = DeltaTable(tmp_path / "out/04_feature/features")
-    assert len(table.to_pandas()) == 2
-    run()
-    # What the refused run had written is gone, for those who read every file of the folder too.
-    assert len(stored(tmp_path, "04_feature/features")) == 6
-
-
-def test_an_output_of_version_1_is_refused(run: Run, tmp_path: Path) -> None:
-    old = tmp_path / "out/04_feature/features/part-00000-2d2d.c000.snappy.parquet"
-    old.parent.mkdir(parents=True)
-    old.write_bytes(b"PAR1")
-    with pytest.raises(DatasetError, match=r"version 1 of this project .*output_path="):
-        run()
-    assert list((tmp_path / "out/04_feature").rglob("*.parquet")) == [old]

@@ -19,7 +19,7 @@ from benchmarks.faulty_proxy import FaultyProxy
 from fruits_bigdata import image_folder
 from fruits_bigdata.image_folder import ImageFolder, ImageSizeError
 from fruits_bigdata.schemas import IMAGES_SCHEMA
-from fruits_bigdata.storage import StorageError, configure_s3, open_bucket, open_location
+from fruits_bigdata.storage import StorageError, configure_s3, open_location
 
 
 def rows(folder: ImageFolder) -> list[dict[str, object]]:
@@ -107,16 +107,6 @@ def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
             ImageFolder(str(root)).read(f"a/{name}.jpg")
 
 
-def test_folders_that_link_to_each_other_end(tmp_path: Path) -> None:
-    write(tmp_path, "a/1.jpg")
-    write(tmp_path, "b/2.jpg")
-    (tmp_path / "a" / "b").symlink_to(tmp_path / "b")
-    (tmp_path / "b" / "a").symlink_to(tmp_path / "a")
-    listed = paths_in(ImageFolder(str(tmp_path)))
-    assert {"a/1.jpg", "b/2.jpg"} <= set(listed)
-    assert max(path.count("/") for path in listed) <= 3
-
-
 def test_what_is_no_file_is_listed_and_never_waited_for(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     os.mkfifo(tmp_path / "a" / "pipe.jpg")
@@ -181,18 +171,6 @@ def unlisted_in(root: Path, code: int, monkeypatch: pytest.MonkeyPatch) -> list[
         patch.setattr(os, "listdir", fails)
         assert paths_in(ImageFolder(str(root)), unlisted) == []
     return unlisted
-
-
-def test_each_spelling_of_a_folder_begins_the_paths_below_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in (b"100%/1.jpg", b"100%/\xe9.jpg", b"caf\xe9/1.jpg"):
-        write(tmp_path, name)
-    paths = paths_in(ImageFolder(str(tmp_path)))
-    unlisted = unlisted_in(tmp_path, errno.EACCES, monkeypatch)
-    assert len(unlisted) == 3
-    assert len(paths) == 3
-    assert all(path.startswith(tuple(unlisted)) for path in paths)
 
 
 @pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EACCES, errno.ENAMETOOLONG])
@@ -405,11 +383,6 @@ def test_without_credentials_the_way_out_is_said(bucket: str, monkeypatch: pytes
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
     with pytest.raises(RuntimeError, match=r"no AWS credentials to read s3://fruits-.*: set AWS_PROFILE"):
         ImageFolder(bucket).read("a/1.jpg")
-
-
-def test_the_style_of_addresses_reaches_the_bucket(bucket: str) -> None:
-    configure_s3({"region": "eu-west-1", "path_style": True})
-    assert open_bucket("fruits", fsspec.config.conf["s3"]).config["virtual_hosted_style_request"] == "false"
 
 
 def test_a_worker_reads_with_the_drivers_settings(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
@@ -28,15 +27,6 @@ def test_the_locale_becomes_utf8_unless_it_is(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("LC_ALL", "POSIX")
     spark_session._set_utf8_locale()
     assert os.environ["LC_ALL"] == "C.UTF-8"
-
-
-def test_the_workers_run_this_python(spark: SparkSession) -> None:
-    def executable(_: int) -> str:
-        import sys
-
-        return sys.executable
-
-    assert spark.sparkContext.parallelize([1], 1).map(executable).collect() == [sys.executable]
 
 
 def test_python_workers_start_ahead_of_the_work(spark: SparkSession) -> None:
@@ -170,8 +160,3 @@ def test_a_session_on_this_machine_listens_on_loopback_unless_told_otherwise(
     loopback = {"0100007F", "0000000000000000FFFF00000100007F"}
     assert (set(listening) <= loopback) == (address is None), done.stdout
     assert ("page: None" in done.stdout) != ui
-
-
-def test_only_a_cluster_shows_sparks_pages() -> None:
-    base, emr = (yaml.safe_load((PROJECT / f"conf/{name}/spark.yml").read_text()) for name in ("base", "emr"))
-    assert (base["spark.ui.enabled"], emr["spark.ui.enabled"]) == (False, True)

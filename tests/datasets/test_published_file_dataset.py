@@ -69,8 +69,3 @@ def test_kedro_viz_previews_it_as_what_it_is(
     dataset.save(data)
     assert inspect.signature(dataset.preview).return_annotation == kind.__name__
     assert dataset.preview()
-
-
-def test_a_dataset_without_a_preview_has_none(tmp_path: Path) -> None:
-    dataset = PublishedFileDataset(filepath=f"{tmp_path}/t.pkl", dataset="pickle.PickleDataset")
-    assert not hasattr(dataset, "preview")

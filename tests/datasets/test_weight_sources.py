@@ -106,14 +106,6 @@ def test_a_download_has_the_weights(server: Server, path: str, timeout: float) -
     assert from_keras_download(server.url + path, timeout=timeout) == SMALL
 
 
-def test_a_download_goes_through_the_proxy_of_the_environment(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("http_proxy", server.url)
-    assert from_keras_download("http://keras.invalid/weights") == SMALL
-    assert server.seen == ["http://keras.invalid/weights"]
-
-
 @pytest.mark.parametrize(
     ("path", "reason", "timeout"),
     [
@@ -130,13 +122,6 @@ def test_a_download_that_fails_is_given_up_with_its_reason(
 ) -> None:
     with pytest.raises((OSError, ValueError), match=reason):
         from_keras_download(server.url + path, timeout=timeout)
-
-
-def test_a_connection_that_is_refused_is_an_error() -> None:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        with pytest.raises(OSError, match="refused"):
-            from_keras_download(f"http://127.0.0.1:{unused.getsockname()[1]}/")
 
 
 def test_a_name_resolution_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,8 +217,3 @@ def test_failure_lists_every_source_with_its_reason_and_the_way_out() -> None:
     assert f"b: tensor digest {OTHER.digest}, expected {SMALL.digest}" in message
     assert "weights_path=" in message
     assert WEIGHTS_FILE_NAME in message
-
-
-@pytest.mark.usefixtures("keras_copy")
-def test_the_cache_is_asked_first() -> None:
-    assert fetch_weights(SMALL.digest) == SMALL

@@ -15,16 +15,12 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 from deltalake import DeltaTable
-from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
 from PIL import ExifTags, Image
 
-from fruits_bigdata.datasets.compiled_models_dataset import CompiledModelsDataset
 from fruits_bigdata.erasure.__main__ import main
-from fruits_bigdata.vision.engine import CompiledModel
-from fruits_bigdata.vision.model import model_key
-from fruits_bigdata.vision.weights import Weights, write_weights
+from tests.conftest import format_params
 
+RunProject = Callable[..., dict[str, Any]]
 PROJECT = Path(__file__).parents[2]
 ERASED, BROKEN = "Café crème/a face, 1.jpg", "Apple Red/broken.png"
 KEPT = [f"{label}/{i}_100.jpg" for label in ("Apple Red", "Café crème") for i in range(4)]
@@ -48,41 +44,23 @@ def photographs() -> dict[str, bytes]:
     return {**found, ERASED: photograph(100), BROKEN: b"\x89PNG\r\n\x1a\n"}
 
 
-def run(params: dict[str, Any], pipeline: str = "__default__") -> None:
-    with KedroSession.create(PROJECT, runtime_params=params) as session:
-        session.run(pipeline_names=[pipeline])  # type: ignore[call-arg]
-
-
 @pytest.fixture(scope="session")
-def models(
-    tmp_path_factory: pytest.TempPathFactory, weights: Weights, compiled_model: CompiledModel
-) -> dict[str, Any]:
-    """The parameters that name the weights and the model compiled from them."""
-    bootstrap_project(PROJECT)
-    root = tmp_path_factory.mktemp("models")
-    with (root / "seeded.h5").open("w+b") as file:
-        write_weights(weights, file)
-    CompiledModelsDataset(filepath=str(root)).save(
-        {model_key(weights.digest, "float32"): compiled_model.content}
-    )
-    return {
-        "models_path": str(root),
-        "weights_path": str(root / "seeded.h5"),
-        "weights_digest": weights.digest,
-        "pca": {"n_components": 2},
-    }
+def models(model_params: dict[str, str]) -> dict[str, Any]:
+    """The parameters of a run but for its places."""
+    return {**model_params, "pca": {"n_components": 2}}
 
 
 @pytest.fixture(scope="session")
 def first_run(
-    tmp_path_factory: pytest.TempPathFactory, models: dict[str, Any], spark: object
+    tmp_path_factory: pytest.TempPathFactory, models: dict[str, Any], spark: object, run_project: RunProject
 ) -> tuple[Path, Path]:
     """Where a run on ten images on a disk has written, and a copy of it; one image is broken."""
     root = tmp_path_factory.mktemp("erasure") / "project"
     for path, content in photographs().items():
         (root / "Test" / path).parent.mkdir(parents=True, exist_ok=True)
         (root / "Test" / path).write_bytes(content)
-    run({**models, "images_path": str(root / "Test"), "output_path": str(root / "out")})
+    places = {"images_path": str(root / "Test"), "output_path": str(root / "out")}
+    run_project({**models, **places}, "__default__")
     shutil.copytree(root, root.with_name("copy"))
     return root, root.with_name("copy")
 
@@ -112,10 +90,7 @@ def command(params: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Callable
     monkeypatch.chdir(PROJECT)
 
     def command(*arguments: str, **more: object) -> Result:
-        flat = {**params, "pca.n_components": params["pca"]["n_components"], **more}
-        flat.pop("pca")
-        given = ",".join(f"{name}={value}" for name, value in flat.items())
-        return CliRunner().invoke(main, [*arguments, "--params", given])
+        return CliRunner().invoke(main, [*arguments, "--params", format_params(params | more)])
 
     return command
 

@@ -29,8 +29,8 @@ from tests.erasure.conftest import (
     KEPT,
     PROJECT,
     TABLES,
+    RunProject,
     photograph,
-    run,
     stored,
     telling,
     texts,
@@ -76,7 +76,12 @@ def put_leftovers(out: Path) -> list[Path]:
 
 
 def test_nothing_is_left_of_what_was_erased(
-    command: Command, params: dict[str, Any], out: Path, images: Path, caplog: pytest.LogCaptureFixture
+    command: Command,
+    params: dict[str, Any],
+    out: Path,
+    images: Path,
+    caplog: pytest.LogCaptureFixture,
+    run_project: RunProject,
 ) -> None:
     before = telling(out, ERASED)
     # The search sees what is to go; what it does not see before, it would not miss after.
@@ -128,7 +133,7 @@ def test_nothing_is_left_of_what_was_erased(
     assert telling(out, CAMERA) == telling(out, "Exif\x00\x00") == telling(out, "eXIf") == set()
     # The next listing does not bring the image back, and is taken for a new one.
     listed = stored(out, TABLES[0])
-    run(params, "loading")
+    run_project(params, "loading")
     pd.testing.assert_frame_equal(stored(out, TABLES[0]), listed)
     metrics = json.loads((out / "08_reporting/metrics.json").read_text())
     assert metrics["counts"]["published"] == {"features": 8, "pca": 8, "pca_csv": 8}
@@ -146,6 +151,7 @@ def test_what_was_cut_off_is_started_again(
     out: Path,
     images: Path,
     monkeypatch: pytest.MonkeyPatch,
+    run_project: RunProject,
 ) -> None:
     remove = module._Output.remove_photographs
 
@@ -181,7 +187,7 @@ def test_what_was_cut_off_is_started_again(
     assert len(stored(out, TABLES[0])) == 9
     # The folder as it was before is not taken for the one that is listed.
     shutil.copy2(first_run[1] / "Test" / ERASED, images / ERASED)
-    run(params, "loading")
+    run_project(params, "loading")
     assert len(stored(out, TABLES[0])) == 10
 
 

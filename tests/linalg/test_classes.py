@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from fruits_bigdata.linalg import classes
-from fruits_bigdata.linalg.classes import choose_neighbours, cosines, measure_classes, order_by_likeness
+from fruits_bigdata.linalg.classes import choose_neighbours, measure_classes, order_by_likeness
 from fruits_bigdata.linalg.moments import Moments
 from fruits_bigdata.linalg.pca import PcaModel, fit_pca, reconstruction_error
 from fruits_bigdata.linalg.sample import FeatureSample
@@ -71,17 +71,6 @@ def test_of_too_many_classes_the_largest_are_measured(
     assert quality["classes"] == 3
     assert sorted(quality["labels"]) == ["many", "some"]
     assert sorted(quality["images"]) == [50, 180]
-
-
-def test_the_cosine_of_nothing_is_0() -> None:
-    np.testing.assert_allclose(
-        cosines(np.array([[0.0, 0], [3, 4], [-6, -8]])), [[0, 0, 0], [0, 1, -1], [0, -1, 1]]
-    )
-
-
-@pytest.mark.parametrize("n", [0, 1, 2])
-def test_few_classes_are_in_order_as_they_are(n: int) -> None:
-    np.testing.assert_array_equal(order_by_likeness(np.eye(n)), range(n))
 
 
 def test_what_lies_on_a_line_is_in_its_order() -> None:

@@ -2,16 +2,13 @@
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
-from kedro.config import OmegaConfigLoader
 
 from benchmarks.notebook import NOTEBOOK, PROJECT, execute
 from fruits_bigdata.datasets.compiled_models_dataset import CompiledModelsDataset
-from fruits_bigdata.settings import CONFIG_LOADER_ARGS
 from fruits_bigdata.vision.engine import CompiledModel
 from fruits_bigdata.vision.model import model_key
 from fruits_bigdata.vision.weights import Weights, write_weights
@@ -20,9 +17,6 @@ from tools.sample_images import SAMPLE_CLASSES, write_sample_images
 # 1 MB, of which pictures are the most.
 MAX_BYTES = 1_000_000
 IMAGES_PER_CLASS = 4
-# What the session's places and Livy's own environment decide.
-NOT_IN_THE_CELL = {"spark.master", "spark.submit.deployMode", "spark.pyspark.python"}
-REGION = ("spark.hadoop.fs.s3a.endpoint", "spark.hadoop.fs.s3a.path")
 
 
 @pytest.fixture(scope="module")
@@ -108,19 +102,13 @@ def test_what_is_kept_has_been_run_on_real_images_and_shows_no_place(kept: Any) 
     assert "Apple Braeburn" in said(kept, "read_listing(")
 
 
-def test_one_cell_is_for_emr_alone_and_gives_conf_emr_to_livy(kept: Any) -> None:
+def test_one_cell_is_for_emr_alone(kept: Any) -> None:
     (cell,) = (cell for cell in kept.cells if "emr-setup" in cell.metadata.get("tags", []))
     assert {"skip-execution", "raises-exception"} <= set(cell.metadata.tags)
-    assert not any(other.source.startswith("%%") for other in kept.cells if other is not cell)
-    magic, _, body = cell.source.partition("\n")
-    assert magic == "%%configure -f"
-    loader = OmegaConfigLoader(conf_source=str(PROJECT / "conf"), env="emr", **CONFIG_LOADER_ARGS)
-    expected = {
-        name: str(value).lower() if isinstance(value, bool) else str(value)
-        for name, value in {**loader["spark"], **loader["s3a"]}.items()
-        if value is not None and name not in NOT_IN_THE_CELL and not name.startswith(REGION)
-    }
-    assert json.loads(body) == {"conf": expected}
+    others = [one.source for one in kept.cells if one is not cell and one.cell_type == "code"]
+    assert not any(source.startswith("%%") for source in others)
+    # What Livy does not know.
+    assert all("NameError" in one for one in others if "display(" in one or "get_ipython" in one)
 
 
 def test_every_criterion_of_the_mission_has_its_place(kept: Any) -> None:
@@ -140,13 +128,3 @@ def test_every_criterion_of_the_mission_has_its_place(kept: Any) -> None:
 def test_it_is_in_french_for_the_pyspark_kernel(kept: Any) -> None:
     assert kept.metadata.kernelspec.name == "pysparkkernel"
     assert "Rien n'a encore été exécuté sur AWS" in kept.cells[0].source
-
-
-@pytest.mark.parametrize("wanted", ["display(", "get_ipython"])
-def test_what_livy_does_not_know_is_where_it_is_not_reached(kept: Any, wanted: str) -> None:
-    found = [cell.source for cell in kept.cells if cell.cell_type == "code" and wanted in cell.source]
-    assert all("NameError" in source for source in found)
-
-
-def test_the_notebook_lies_where_the_project_says() -> None:
-    assert Path("notebooks", "fruits_emr.ipynb") == NOTEBOOK.relative_to(PROJECT)

@@ -10,11 +10,6 @@ def test_images_are_counted_by_host_and_second() -> None:
     assert timeline.rates() == ([0, 1, 2, 3], {"a": [2, 0, 0, 1], "b": [0, 0, 1, 0]})
 
 
-def test_no_images_have_no_rate() -> None:
-    assert Timeline().rates() == ([], {})
-    assert (Timeline() + Timeline()).rates() == ([], {})
-
-
 def test_a_long_run_takes_no_more_room_and_loses_no_image() -> None:
     moments = np.random.default_rng(0).uniform(1e9, 1e9 + 86_400, 5_000)
     timeline = Timeline()

@@ -5,10 +5,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
 from PIL import Image
-from pyspark import Broadcast
 from pyspark.sql import SparkSession
 
 from fruits_bigdata.chunks import chunk_sizes
@@ -122,17 +120,6 @@ def test_an_int8_model_is_calibrated_once_and_kept(
     assert compile_model(weights, kept, image_folder, int8) == (compiled, {})
 
 
-def test_the_broadcast_says_how_many_bytes_it_sends(
-    output: Output, compiled_model: CompiledModel, caplog: pytest.LogCaptureFixture
-) -> None:
-    work, _ = output.compare()
-    with caplog.at_level(logging.INFO):
-        sent = broadcast_model(compiled_model, work)
-    assert isinstance(sent, Broadcast)
-    assert sent.value == compiled_model
-    assert f"{len(compiled_model.content):,} bytes" in caplog.text
-
-
 def test_features_are_those_of_keras_and_nothing_is_lost(
     output: Output,
     images_path: Path,
@@ -192,13 +179,6 @@ def test_tasks_get_smaller_towards_the_end(n: int, n_cores: int) -> None:
     assert sizes == sorted(sizes, reverse=True) or n < 500
     # The last chunk is a part, unless all is little.
     assert chunks[-1][0] <= max(96 * 4 * n_cores, n // 4)
-
-
-def test_one_interpreter_serves_a_worker_from_task_to_task(output: Output) -> None:
-    (*_, statistics) = output.run(PARAMETERS.model_copy(update={"images_per_task": 1}))
-    assert statistics["images"] == 6
-    # Those that served another test have theirs already.
-    assert statistics["interpreters_made"] <= len(statistics["workers"]) <= 2
 
 
 def test_nothing_new_commits_nothing_and_needs_no_spark(
@@ -274,18 +254,6 @@ def test_features_are_never_made_from_the_listing_of_another_folder(output: Outp
         )
 
 
-def test_a_limit_leaves_the_rest_to_a_later_run(output: Output) -> None:
-    work, counts = output.compare(limit=2)
-    assert (work.new.num_rows, counts["new"], counts["postponed"], counts["listed"]) == (2, 6, 4, 6)
-    output.run(limit=2)
-    assert output.features.rows == 2
-    # What is stored is not gone.
-    _, counts = output.compare(limit=3)
-    assert (counts["known"], counts["gone"], counts["postponed"]) == (2, 0, 1)
-    output.run()
-    assert output.features.rows == 6
-
-
 def test_rejected_images_are_tried_again_when_told_to(output: Output, images_path: Path) -> None:
     content = (images_path / FIRST).read_bytes()
     status = (images_path / FIRST).stat()
@@ -342,21 +310,3 @@ def test_dates_of_all_times_come_through(output: Output, images_path: Path) -> N
         assert output.features.rows == 6
     assert output.run()[-1]["images"] == 0
     pd.read_parquet(output.features.url)
-
-
-def test_results_say_what_a_task_did(output: Output) -> None:
-    """No row of features goes through Java: a task returns a name."""
-    work, _ = output.compare()
-    sent = broadcast_model(output.compiled_model, work)
-    assert isinstance(sent, Broadcast)
-    session = SparkSession.getActiveSession()
-    assert session is not None
-    featurize = nodes._featurizer(
-        session, sent, output.folder, work.features, PARAMETERS, session.sparkContext.accumulator(0)
-    )
-    (part,) = nodes._parts(work.new, [(6, 2)])
-    results = featurize(part)
-    assert sum(result.file.rows for result in results if result.file) == 6
-    assert all(isinstance(result.rejected, pa.Table) for result in results)
-    # What is written and not committed is in no table.
-    assert Table(output.features.url, FEATURES_SCHEMA).rows == 0

@@ -118,7 +118,3 @@ def test_too_many_rejected_images_fail_the_run_with_reasons(rejected: int) -> No
     )
     with pytest.raises(TooManyRejectedError, match=f"{said} .such as 'a/b.jpg': damaged: why"):
         check_rejected_share(featurization(rejected, 4), 0.5, {})
-
-
-def test_a_package_that_is_not_installed_has_no_version() -> None:
-    assert nodes._version("no-such-package") is None

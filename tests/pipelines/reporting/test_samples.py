@@ -109,7 +109,3 @@ def test_a_storage_that_hangs_does_not_hold_up_the_report(
     finally:
         answer.cancel()
         over.set()
-
-
-def test_what_was_not_begun_in_time_is_not_begun(photograph: bytes) -> None:
-    assert read_pictures(lambda _: photograph, ["a"], 64, 0.0) == {}

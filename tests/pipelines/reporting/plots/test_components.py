@@ -74,14 +74,3 @@ def test_labels_are_no_formulas(
     draw(figure)
     shown = figure.legends[0].get_texts() if figure.legends else figure.axes[0].texts
     assert {text.get_text() for text in shown} == {"$x^{2$", "_u", "class 2", "class 3"}
-
-
-def test_one_component_has_a_plot_too(
-    points: pd.DataFrame, pca_quality: dict[str, Any], pixels: np.ndarray, draw: Draw
-) -> None:
-    flat = points.assign(pc2=0.0, pc3=0.0)
-    quality = pca_quality | {"explained_variance_ratio": [0.4]}
-    figure, finding = plot_components(flat, quality, dict.fromkeys(points["path"], pixels))
-    assert (places(figure)[:, 1] == 0).all()
-    assert finding == "1 component shows 40.0 % of the variance of 80 images"
-    draw(figure)

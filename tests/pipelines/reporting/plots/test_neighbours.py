@@ -37,13 +37,6 @@ def test_right_and_wrong_neighbours_are_marked_without_and_with_colour(
     assert any("The first 1 row was chosen because" in text for text in draw(figure))
 
 
-def test_that_no_neighbour_is_wrong_is_said(draw: Draw) -> None:
-    right = EXAMPLES | {"chosen_for_errors": 0, "nearest_label_accuracy": 1.0}
-    figure, finding = plot_neighbours(right, {})
-    assert finding == "The nearest image has the same label in 100 % of 40 sampled images"
-    assert any("No sampled image has a wrong neighbour" in text for text in draw(figure))
-
-
 def test_images_of_which_no_two_share_a_label_have_no_right_neighbours(draw: Draw) -> None:
     figure, finding = plot_neighbours({"sampled": 3, "nearest_label_accuracy": None, "examples": []}, {})
     assert finding == "There are no neighbours to show"

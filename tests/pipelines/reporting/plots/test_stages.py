@@ -14,10 +14,3 @@ def test_the_seconds_of_each_stage_are_in_order_and_the_rest_is_between(
     assert {"12.0 s (60 %)", "4.0 s (20 %)"} <= set(said)
     names = [label.get_text() for label in axes.get_yticklabels()]
     assert names == ["featurization", "pca", "loading", "starting, and between nodes"]
-
-
-def test_stages_that_the_clock_rounded_up_leave_nothing_between(draw: Draw) -> None:
-    figure, finding = plot_stages({"run": {"seconds": 1.0, "seconds_by_stage": {"reporting": 1.001}}})
-    assert finding == "Reporting took 100 % of the run's 1 s"
-    assert [bar.get_width() for bar in figure.axes[0].patches] == [1.001, 0.0]
-    draw(figure)

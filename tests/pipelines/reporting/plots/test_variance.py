@@ -1,7 +1,6 @@
 from typing import Any
 
 import numpy as np
-import pytest
 
 from fruits_bigdata.linalg.pca import PcaModel
 from fruits_bigdata.pipelines.reporting.plots.variance import plot_explained_variance
@@ -32,11 +31,3 @@ def test_the_share_that_is_not_reached_is_named_with_what_it_takes(pca_quality: 
     assert plot_explained_variance(quality)[1].endswith("; 90 % would take 40")
     quality = pca_quality | {"explained_variance_ratio": [0.995], "components_for": needed}
     assert plot_explained_variance(quality)[1] == "1 component keeps 99.5 % of the variance"
-
-
-@pytest.mark.parametrize("k", [1, 2])
-def test_few_components_have_a_plot_too(k: int, pca_quality: dict[str, Any], draw: Draw) -> None:
-    ratios = pca_quality["explained_variance_ratio"][:k]
-    figure, _ = plot_explained_variance(pca_quality | {"explained_variance_ratio": ratios})
-    assert len(figure.axes[0].patches) == k
-    draw(figure)
