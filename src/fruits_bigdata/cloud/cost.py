@@ -182,7 +182,7 @@ def _time(plan: Plan, n_images: int, throughput: float | None) -> Iterator[Line]
     ]
     empty, page = figures["seconds of a run with nothing to do"], figures["seconds of a listing"]
     share, speed = figures[f"share of a vcpu {plan.family}"], figures["images per second"]
-    tables = figures["vcpu seconds of tables and pca"]
+    pca, driver = figures["vcpu seconds of pca"], figures["driver seconds of tables"]
     vcpus, pages = plan.worker_vcpus, ceil(n_images / 1000)
     yield Line("start and end of the machines", f"{_of(start)} s", start.value)
     yield Line("a run with nothing to do", f"{_of(empty)} s", empty.value)
@@ -202,7 +202,9 @@ def _time(plan: Plan, n_images: int, throughput: float | None) -> Iterator[Line]
         arithmetic += f" x (1 + {_of(again)} x {plan.spot_workers} / {of_all})"
     yield Line("features", arithmetic, seconds)
     cores, said = vcpus * share.value, f"({vcpus} vCPU x {_of(share)})"
-    yield Line("tables and PCA", f"{n_images:,} x {_of(tables)} / {said}", n_images * tables.value / cores)
+    yield Line("PCA", f"{n_images:,} x {_of(pca)} / {said}", n_images * pca.value / cores)
+    alone = f"{n_images:,} x {_of(driver)} / {_of(share)}"
+    yield Line("tables, on the driver", alone, n_images * driver.value / share.value)
 
 
 def _serverless(plan: Plan, hours: float, prices: PriceTable) -> Iterator[Line]:
