@@ -30,19 +30,20 @@ def plot_neighbours(neighbour_examples: Mapping[str, Any], pictures: Pictures) -
     # Rounded down: what is said to be all is all.
     accuracy = math.floor(1000 * neighbour_examples["nearest_label_accuracy"]) / 10
     finding = f"The nearest image has the same label in {accuracy:g} % of {sampled}"
-    columns = max(len(example["neighbours"]) for example in examples)
-    width = 1.5 * (columns + 1) + 0.3
+    columns = 1 + max(len(example["neighbours"]) for example in examples)
+    width = 1.5 * columns + 0.3
     figure = style.new_figure(width, 1.72 * len(examples) + 1.0, finding)
-    grid = figure.subplots(len(examples), columns + 1, squeeze=False)
-    for row, example in zip(grid, examples, strict=True):
-        for axes in row:
-            axes.set_axis_off()
-        _draw(row[0], example, pictures, style.GREY, shown(example["label"], 22))
-        for axes, near in zip(row[1:], example["neighbours"], strict=False):
+    # One for all: an axes for each picture would take seconds.
+    axes = figure.subplots()
+    axes.set(xlim=(0, columns), ylim=(len(examples), 0), aspect=1.15)
+    axes.set_axis_off()
+    for row, example in enumerate(examples):
+        _draw(axes, (0, row), example, pictures, style.GREY, shown(example["label"], 22))
+        for column, near in enumerate(example["neighbours"], 1):
             right = near["label"] == example["label"]
             sign = f"{_RIGHT} same" if right else f"{_WRONG} {shown(near['label'], 18)}"
             colour = style.BLUE if right else style.VERMILION
-            _draw(axes, near, pictures, colour, f"{sign}\n{near['distance']:.1f}")
+            _draw(axes, (column, row), near, pictures, colour, f"{sign}\n{near['distance']:.1f}")
     wrong = neighbour_examples["chosen_for_errors"]
     chosen = (
         f"The first {count(wrong, 'row was', 'rows were')} chosen because they go wrong most; "
@@ -57,12 +58,19 @@ def plot_neighbours(neighbour_examples: Mapping[str, Any], pictures: Pictures) -
     return figure, finding
 
 
-def _draw(axes: Any, image: Mapping[str, Any], pictures: Pictures, colour: str, title: str) -> None:
+def _draw(
+    axes: Any, place: tuple[int, int], image: Mapping[str, Any], pictures: Pictures, colour: str, title: str
+) -> None:
+    from matplotlib.patches import Rectangle
+
+    left, top = place[0] + 0.08, place[1] + 0.2
+    width, height = 0.84, 0.75
     pixels = pictures.get(image["path"])
-    axes.set_axis_on()
-    axes.set(xticks=[], yticks=[], xlim=(-0.5, 0.5), ylim=(-0.5, 0.5), aspect="equal")
     if pixels is not None:
-        axes.imshow(pixels, extent=(-0.5, 0.5, -0.5, 0.5))
-    axes.spines[:].set(color=colour, linewidth=2.5)
+        # imshow would set the limits and the aspect of the axes.
+        figure_image = axes.imshow(pixels, extent=(left, left + width, top + height, top), aspect="auto")
+        figure_image.set_clip_on(False)
+    axes.add_patch(Rectangle((left, top), width, height, fill=False, edgecolor=colour, linewidth=2.5))
     ink = colour if colour != style.GREY else "#222222"
-    axes.set_title(title, fontsize=7, color=ink, pad=3, parse_math=False)
+    centre = left + width / 2
+    axes.text(centre, top - 0.03, title, ha="center", va="bottom", fontsize=7, color=ink, parse_math=False)
