@@ -32,11 +32,13 @@ from fruits_bigdata.linalg.moments import Moments
 from fruits_bigdata.linalg.pca import PcaModel, fit_pca
 from fruits_bigdata.linalg.sample import SAMPLE_SIZE, FeatureSample
 from fruits_bigdata.linalg.summary import FeatureSummary
+from fruits_bigdata.pipelines.rejections import count_rejections
 from fruits_bigdata.pipelines.reporting import nodes
 from fruits_bigdata.pipelines.reporting.explorer.page import build_explorer
 from fruits_bigdata.pipelines.reporting.plots.components import plot_components
 from fruits_bigdata.pipelines.reporting.plots.neighbours import plot_neighbours
 from fruits_bigdata.pipelines.reporting.plots.reconstruction import plot_reconstruction_error
+from fruits_bigdata.pipelines.reporting.plots.rejections import plot_rejections
 from fruits_bigdata.pipelines.reporting.plots.similarity import plot_class_similarity
 from fruits_bigdata.pipelines.reporting.plots.variance import plot_explained_variance
 from fruits_bigdata.pipelines.reporting.samples import sample_points
@@ -137,7 +139,7 @@ def measure(rows: int, folder: Path) -> dict[str, Any]:
         quality, classes = nodes.measure_pca_quality(model), measure_classes(model)
         examples = choose_neighbours(model)
     with timed("count rejections"):
-        rejection_plot = nodes.report_rejections(tables["rejected"], tables["images"])[1]
+        rejections = count_rejections(tables["rejected"])
     with timed("sample points"):
         points = sample_points(tables["pca"])
     with timed("read pictures"):
@@ -147,12 +149,12 @@ def measure(rows: int, folder: Path) -> dict[str, Any]:
         (folder / "explorer.html").write_text(page)
     with timed("draw"):
         plots = [
-            rejection_plot,
-            plot_explained_variance(quality)[0],
-            plot_components(points, quality, thumbnails)[0],
-            plot_class_similarity(classes)[0],
-            plot_neighbours(examples, shown)[0],
-            plot_reconstruction_error(classes, quality)[0],
+            plot_rejections(rejections, tables["images"]),
+            plot_explained_variance(quality),
+            plot_components(points, quality, thumbnails),
+            plot_class_similarity(classes),
+            plot_neighbours(examples, shown),
+            plot_reconstruction_error(classes, quality),
         ]
         for plot in plots:
             plot.savefig(io.BytesIO(), dpi=110)

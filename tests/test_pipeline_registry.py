@@ -1,7 +1,7 @@
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
-import yaml
+from kedro.framework.context import KedroContext
 from kedro.pipeline import Node, Pipeline
 from kedro.pipeline.preview_contract import TextPreview
 
@@ -18,10 +18,14 @@ def is_parameter(name: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def layers() -> dict[str, int]:
-    text = (Path(__file__).parents[1] / "conf/base/catalog.yml").read_text()
-    entries = {name: entry for name, entry in yaml.safe_load(text).items() if not name.startswith("_")}
-    return {name: LAYERS.index(entry["metadata"]["kedro-viz"]["layer"]) for name, entry in entries.items()}
+def layers(load_context: Callable[..., KedroContext]) -> dict[str, int]:
+    context = load_context()
+    found = {}
+    for name in {*context.catalog.keys(), *(name for node in NODES for name in node.outputs)}:
+        if not is_parameter(name):
+            metadata = context.catalog[name].metadata
+            found[name] = LAYERS.index(metadata["kedro-viz"]["layer"])
+    return found
 
 
 @pytest.mark.parametrize("node", NODES, ids=lambda node: node.name)

@@ -14,8 +14,14 @@ from fruits_bigdata.cloud.run_cost import cost_of_run
 from fruits_bigdata.image_folder import ImageFolder
 from fruits_bigdata.linalg.pca import PcaModel
 from fruits_bigdata.linalg.quality import measure_quality
-from fruits_bigdata.pipelines.rejections import count_rejections, describe_rejections
-from fruits_bigdata.pipelines.reporting.plots.rejections import plot_rejections
+from fruits_bigdata.pipelines.rejections import describe_rejections
+from fruits_bigdata.pipelines.reporting.plots.components import find_components
+from fruits_bigdata.pipelines.reporting.plots.neighbours import find_neighbours
+from fruits_bigdata.pipelines.reporting.plots.reconstruction import find_reconstruction_error
+from fruits_bigdata.pipelines.reporting.plots.rejections import find_rejections
+from fruits_bigdata.pipelines.reporting.plots.similarity import find_class_similarity
+from fruits_bigdata.pipelines.reporting.plots.throughput import find_throughput
+from fruits_bigdata.pipelines.reporting.plots.variance import find_explained_variance
 from fruits_bigdata.pipelines.reporting.samples import Pictures, read_pictures
 from fruits_bigdata.run_statistics import RunStatistics
 from fruits_bigdata.schemas import LABEL, PATH
@@ -51,12 +57,6 @@ def measure_pca_quality(pca_model: PcaModel) -> dict[str, Any]:
     }
 
 
-def report_rejections(rejected: Table, images: Table) -> tuple[list[dict[str, Any]], Any, str]:
-    """Count why images are rejected, and draw it: before the PCA, which fails if all of them are."""
-    rejections = count_rejections(rejected)
-    return rejections, *plot_rejections(rejections, images.rows)
-
-
 def read_report_pictures(
     image_folder: ImageFolder, points: pd.DataFrame, neighbour_examples: Mapping[str, Any]
 ) -> tuple[Pictures, Pictures, dict[str, int]]:
@@ -90,7 +90,6 @@ def build_metrics(
     explorer_statistics: Mapping[str, Any],
     parameters: Mapping[str, Any],
     run_statistics: RunStatistics,
-    *findings: str,
 ) -> dict[str, Any]:
     """Gather the run's figures, as `metrics.schema.json` describes them.
 
@@ -118,7 +117,15 @@ def build_metrics(
         "classes": dict(class_quality),
         "neighbours": dict(neighbour_examples),
         "explorer": dict(explorer_statistics),
-        "findings": list(findings),
+        "findings": [
+            find_explained_variance(pca_quality),
+            find_components(pca_quality),
+            find_class_similarity(class_quality),
+            find_neighbours(neighbour_examples),
+            find_reconstruction_error(class_quality, pca_quality),
+            find_rejections(rejections, images.rows),
+            find_throughput(featurization_statistics),
+        ],
         "versions": {
             "python": platform.python_version(),
             **{package: _version(package) for package in _PACKAGES},
@@ -133,16 +140,14 @@ class TooManyRejectedError(RuntimeError):
 def check_rejected_share(
     featurization_statistics: Mapping[str, Any],
     max_rejected_share: float,
-    metrics: Mapping[str, Any],
-    *findings: str,
+    presentation: bytes,
 ) -> None:
     """Fail the run if too many of its images were rejected.
 
     Args:
         featurization_statistics: What the run's featurization did.
         max_rejected_share: The share of the run's images, from 0 to 1, that may be rejected.
-        metrics: The report, which is written first.
-        findings: Of what is made last.
+        presentation: What the report makes last, so that all is written when a run fails here.
 
     Raises:
         TooManyRejectedError: More were; the message names the most frequent kinds of reasons and examples.

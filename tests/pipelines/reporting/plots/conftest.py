@@ -40,6 +40,11 @@ def draw() -> Draw:
     return drawn
 
 
+def title(figure: Any) -> str:
+    """Return the finding that a figure shows, on one line."""
+    return str(figure.get_suptitle()).replace("\n", " ")
+
+
 @pytest.fixture
 def pixels() -> np.ndarray:
     """A red disc on white, uint8 (64, 64, 3)."""

@@ -6,7 +6,7 @@ import pytest
 
 from fruits_bigdata.pipelines.reporting.plots import components
 from fruits_bigdata.pipelines.reporting.plots.components import plot_components
-from tests.pipelines.reporting.plots.conftest import Draw
+from tests.pipelines.reporting.plots.conftest import Draw, title
 
 
 def places(figure: Any) -> np.ndarray:
@@ -14,7 +14,8 @@ def places(figure: Any) -> np.ndarray:
 
 
 def test_every_point_is_drawn_by_class(points: pd.DataFrame, pca_quality: dict[str, Any], draw: Draw) -> None:
-    figure, finding = plot_components(points, pca_quality, {})
+    figure = plot_components(points, pca_quality, {})
+    finding = title(figure)
     expected = points[["pc1", "pc2"]].to_numpy()
     np.testing.assert_allclose(np.sort(places(figure), axis=0), np.sort(expected, axis=0))
     ratios = 100 * np.array(pca_quality["explained_variance_ratio"])
@@ -33,7 +34,7 @@ def test_there_are_never_too_many_points_and_many_classes_are_named_in_place(
     # More classes than colours and markers.
     monkeypatch.setattr(components, "COLOURS", components.COLOURS[:1])
     monkeypatch.setattr(components, "_MARKERS", "os")
-    figure, _ = plot_components(points, pca_quality, {})
+    figure = plot_components(points, pca_quality, {})
     assert len(places(figure)) == 30
     assert not figure.legends
     assert {text.get_text() for text in figure.axes[0].texts} == {f"class {i}" for i in range(4)}
@@ -43,7 +44,7 @@ def test_pictures_lie_at_their_points_and_not_on_each_other(
     points: pd.DataFrame, pca_quality: dict[str, Any], pixels: np.ndarray, draw: Draw
 ) -> None:
     pictures = dict.fromkeys(points["path"][5:], pixels)
-    figure, _ = plot_components(points, pca_quality, pictures)
+    figure = plot_components(points, pca_quality, pictures)
     said = draw(figure)
     boxes = list(figure.axes[0].artists)
     at = points.set_index("path")[["pc1", "pc2"]]
@@ -70,7 +71,7 @@ def test_labels_are_no_formulas(
 ) -> None:
     monkeypatch.setattr(components, "_MAX_CLASSES_IN_LEGEND", max_in_legend)
     odd = points.replace({"label": {"class 0": "$x^{2$", "class 1": "_u"}})
-    figure, _ = plot_components(odd, pca_quality, {})
+    figure = plot_components(odd, pca_quality, {})
     draw(figure)
     shown = figure.legends[0].get_texts() if figure.legends else figure.axes[0].texts
     assert {text.get_text() for text in shown} == {"$x^{2$", "_u", "class 2", "class 3"}

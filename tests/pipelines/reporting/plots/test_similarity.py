@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fruits_bigdata.pipelines.reporting.plots.similarity import plot_class_similarity
-from tests.pipelines.reporting.plots.conftest import Draw
+from tests.pipelines.reporting.plots.conftest import Draw, title
 
 
 def quality(n: int, classes: int | None = None) -> dict[str, Any]:
@@ -18,7 +18,8 @@ def quality(n: int, classes: int | None = None) -> dict[str, Any]:
 
 @pytest.mark.parametrize("n", [3, 40, 131])
 def test_it_names_the_pair_that_is_most_alike_and_every_class(n: int, draw: Draw) -> None:
-    figure, finding = plot_class_similarity(quality(n))
+    figure = plot_class_similarity(quality(n))
+    finding = title(figure)
     assert finding == f"Most alike of {n} classes: class 1 and class 2, cosine 0.88"
     axes = figure.axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == [f"class {i}" for i in range(n)]
@@ -32,10 +33,11 @@ def test_it_names_the_pair_that_is_most_alike_and_every_class(n: int, draw: Draw
 
 
 def test_it_says_when_classes_are_left_out() -> None:
-    assert plot_class_similarity(quality(3, classes=400))[1].endswith("(the 3 largest are shown)")
+    assert title(plot_class_similarity(quality(3, classes=400))).endswith("(the 3 largest are shown)")
 
 
 def test_one_class_is_said_to_be_one(draw: Draw) -> None:
-    figure, finding = plot_class_similarity(quality(1))
+    figure = plot_class_similarity(quality(1))
+    finding = title(figure)
     assert finding == "One class has nothing to be compared with"
     assert any("All images lie in the folder class 0" in text for text in draw(figure))

@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 
 from fruits_bigdata.pipelines.reporting.plots.throughput import plot_throughput
-from tests.pipelines.reporting.plots.conftest import Draw
+from tests.pipelines.reporting.plots.conftest import Draw, title
 
 
 def statistics(n_hosts: int) -> dict[str, Any]:
@@ -16,7 +16,8 @@ def statistics(n_hosts: int) -> dict[str, Any]:
 
 
 def test_hosts_are_stacked_over_time_and_counted(draw: Draw) -> None:
-    figure, finding = plot_throughput(statistics(3))
+    figure = plot_throughput(statistics(3))
+    finding = title(figure)
     assert finding == "180 images in 4.5 s: 40 images/s on 3 hosts"
     over_time, by_host = figure.axes
     tops = [stairs.get_data().values.tolist() for stairs in over_time.patches]
@@ -30,7 +31,8 @@ def test_hosts_are_stacked_over_time_and_counted(draw: Draw) -> None:
 
 
 def test_hosts_beyond_the_palette_are_added_up(draw: Draw) -> None:
-    figure, finding = plot_throughput(statistics(20))
+    figure = plot_throughput(statistics(20))
+    finding = title(figure)
     over_time, by_host = figure.axes
     assert finding.endswith("on 20 hosts")
     assert [bar.get_height() for bar in by_host.patches][-1] == 30 * sum(range(1, 14))
@@ -40,6 +42,7 @@ def test_hosts_beyond_the_palette_are_added_up(draw: Draw) -> None:
 
 def test_that_nothing_was_featurized_is_said(draw: Draw) -> None:
     nothing = {"images": 0, "seconds": 0.0, "timeline": {"seconds_per_step": 1, "starts": [], "hosts": []}}
-    figure, finding = plot_throughput(nothing)
+    figure = plot_throughput(nothing)
+    finding = title(figure)
     assert finding == "No image was featurized in this run"
     assert len(draw(figure)) > 1

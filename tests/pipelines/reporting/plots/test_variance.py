@@ -4,13 +4,14 @@ import numpy as np
 
 from fruits_bigdata.linalg.pca import PcaModel
 from fruits_bigdata.pipelines.reporting.plots.variance import plot_explained_variance
-from tests.pipelines.reporting.plots.conftest import Draw
+from tests.pipelines.reporting.plots.conftest import Draw, title
 
 
 def test_it_says_what_was_kept_and_what_more_would_keep(
     pca_model: PcaModel, pca_quality: dict[str, Any], draw: Draw
 ) -> None:
-    figure, finding = plot_explained_variance(pca_quality)
+    figure = plot_explained_variance(pca_quality)
+    finding = title(figure)
     (axes,) = figure.axes
     ratios = 100 * pca_model.explained_variance_ratio_
     lines = {line.get_label(): line for line in axes.lines}
@@ -28,6 +29,6 @@ def test_it_says_what_was_kept_and_what_more_would_keep(
 def test_the_share_that_is_not_reached_is_named_with_what_it_takes(pca_quality: dict[str, Any]) -> None:
     needed = {"80": 9, "90": 40, "95": 51, "99": 63}
     quality = pca_quality | {"explained_variance_ratio": [0.5, 0.35], "components_for": needed}
-    assert plot_explained_variance(quality)[1].endswith("; 90 % would take 40")
+    assert title(plot_explained_variance(quality)).endswith("; 90 % would take 40")
     quality = pca_quality | {"explained_variance_ratio": [0.995], "components_for": needed}
-    assert plot_explained_variance(quality)[1] == "1 component keeps 99.5 % of the variance"
+    assert title(plot_explained_variance(quality)) == "1 component keeps 99.5 % of the variance"

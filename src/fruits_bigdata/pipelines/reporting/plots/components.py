@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fruits_bigdata.pipelines.reporting.plots.style import COLOURS, Plot, count, new_figure, plain, shown
+from fruits_bigdata.pipelines.reporting.plots.style import COLOURS, count, new_figure, plain, shown
 from fruits_bigdata.pipelines.reporting.samples import Pictures
 from fruits_bigdata.schemas import LABEL, PATH
 
@@ -21,7 +21,15 @@ _APART = 0.075
 _WHITE = 250
 
 
-def plot_components(points: pd.DataFrame, pca_quality: Mapping[str, Any], pictures: Pictures) -> Plot:
+def find_components(pca_quality: Mapping[str, Any]) -> str:
+    """Say what the first two components show."""
+    ratios = 100 * np.array(pca_quality["explained_variance_ratio"])
+    finding = f"Two of {len(ratios)} components" if len(ratios) > 2 else count(len(ratios), "component")
+    finding += f" {'shows' if len(ratios) == 1 else 'show'} {ratios[:2].sum():.1f} % of the variance"
+    return finding + f" of {count(pca_quality['n_images'], 'image')}"
+
+
+def plot_components(points: pd.DataFrame, pca_quality: Mapping[str, Any], pictures: Pictures) -> Any:
     """Draw the images on the plane of PC1 and PC2 by class, and the pictures of some of them.
 
     Args:
@@ -32,11 +40,8 @@ def plot_components(points: pd.DataFrame, pca_quality: Mapping[str, Any], pictur
     ratios = 100 * np.array(pca_quality["explained_variance_ratio"])
     points = points.head(_MAX_POINTS)
     by_class = {str(label): group for label, group in points.groupby(LABEL, sort=True)}
-    n, n_classes = pca_quality["n_images"], len(by_class)
-    finding = f"Two of {len(ratios)} components" if len(ratios) > 2 else count(len(ratios), "component")
-    finding += f" {'shows' if len(ratios) == 1 else 'show'} {ratios[:2].sum():.1f} % of the variance"
-    finding += f" of {count(n, 'image')}"
-    figure = new_figure(11, 8, finding)
+    n_classes = len(by_class)
+    figure = new_figure(11, 8, find_components(pca_quality))
     axes = figure.subplots()
     size = float(np.clip(6_000 / max(1, len(points)), 12, 40))
     for i, (label, group) in enumerate(by_class.items()):
@@ -67,7 +72,7 @@ def plot_components(points: pd.DataFrame, pca_quality: Mapping[str, Any], pictur
         # As labels they would be formulas between two $, and left out after a _.
         for text, label in zip(legend.get_texts(), by_class, strict=True):
             text.set(text=shown(label), parse_math=False)
-    return figure, finding
+    return figure
 
 
 def _draw_pictures(axes: Any, points: pd.DataFrame, pictures: Pictures) -> int:

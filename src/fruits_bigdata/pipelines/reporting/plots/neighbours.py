@@ -6,14 +6,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from fruits_bigdata.pipelines.reporting.plots import style
-from fruits_bigdata.pipelines.reporting.plots.style import Plot, count, shown
+from fruits_bigdata.pipelines.reporting.plots.style import count, shown
 from fruits_bigdata.pipelines.reporting.samples import Pictures
 
 # Marks that need no colour.
 _RIGHT, _WRONG = "\N{CHECK MARK}", "\N{BALLOT X}"
 
 
-def plot_neighbours(neighbour_examples: Mapping[str, Any], pictures: Pictures) -> Plot:
+def find_neighbours(neighbour_examples: Mapping[str, Any]) -> str:
+    """Say how often the nearest image has the same label."""
+    if not neighbour_examples["examples"]:
+        return "There are no neighbours to show"
+    # Rounded down: what is said to be all is all.
+    accuracy = math.floor(1000 * neighbour_examples["nearest_label_accuracy"]) / 10
+    sampled = count(neighbour_examples["sampled"], "sampled image")
+    return f"The nearest image has the same label in {accuracy:g} % of {sampled}"
+
+
+def plot_neighbours(neighbour_examples: Mapping[str, Any], pictures: Pictures) -> Any:
     """Draw a row for each example: the image and its nearest, with a sign for the right and the wrong label.
 
     Args:
@@ -21,15 +31,10 @@ def plot_neighbours(neighbour_examples: Mapping[str, Any], pictures: Pictures) -
         pictures: Pixels by path; an image without any is an empty frame.
     """
     examples = neighbour_examples["examples"]
-    sampled = count(neighbour_examples["sampled"], "sampled image")
+    finding = find_neighbours(neighbour_examples)
     if not examples:
-        return style.nothing_to_show(
-            "There are no neighbours to show",
-            f"Of {sampled} no two are of the same class.",
-        )
-    # Rounded down: what is said to be all is all.
-    accuracy = math.floor(1000 * neighbour_examples["nearest_label_accuracy"]) / 10
-    finding = f"The nearest image has the same label in {accuracy:g} % of {sampled}"
+        sampled = count(neighbour_examples["sampled"], "sampled image")
+        return style.nothing_to_show(finding, f"Of {sampled} no two are of the same class.")
     columns = 1 + max(len(example["neighbours"]) for example in examples)
     width = 1.5 * columns + 0.3
     figure = style.new_figure(width, 1.72 * len(examples) + 1.0, finding)
@@ -55,7 +60,7 @@ def plot_neighbours(neighbour_examples: Mapping[str, Any], pictures: Pictures) -
         "Above each: distance of the scores. An empty frame: the image could not be read any more."
     )
     figure.supxlabel(textwrap.fill(legend, int(13 * width)), fontsize=8)
-    return figure, finding
+    return figure
 
 
 def _draw(

@@ -6,23 +6,33 @@ from typing import Any
 import numpy as np
 
 from fruits_bigdata.pipelines.reporting.plots import style
-from fruits_bigdata.pipelines.reporting.plots.style import Plot, count, shown
+from fruits_bigdata.pipelines.reporting.plots.style import count, shown
 
 _MAX_BARS = 40
 
 
-def plot_reconstruction_error(class_quality: Mapping[str, Any], pca_quality: Mapping[str, Any]) -> Plot:
+def find_reconstruction_error(class_quality: Mapping[str, Any], pca_quality: Mapping[str, Any]) -> str:
+    """Say what the components lose, and of which class most."""
+    errors, k = 100 * np.array(class_quality["reconstruction_error"]), pca_quality["n_components"]
+    first = int(errors.argmax())
+    worst = shown(class_quality["labels"][first])
+    lose = "component loses" if k == 1 else "components lose"
+    if len(errors) == 1:
+        return f"{k} {lose} {errors[0]:.1f} % of the variance of the only class, {worst}"
+    mean = _mean_error(pca_quality)
+    return f"{k} {lose} {mean:.1f} % of the variance; worst is {worst} ({errors[first]:.1f} %)"
+
+
+def _mean_error(pca_quality: Mapping[str, Any]) -> float:
+    # Rounding may leave a hair less than nothing.
+    return float(max(0.0, 100 * pca_quality["reconstruction_error"]))
+
+
+def plot_reconstruction_error(class_quality: Mapping[str, Any], pca_quality: Mapping[str, Any]) -> Any:
     """Draw the reconstruction error of each class, the largest first: the ends of it if there are many."""
     errors = 100 * np.array(class_quality["reconstruction_error"])
     order = np.argsort(-errors, kind="stable")
-    # Rounding may leave a hair less than nothing.
-    mean, k = max(0.0, 100 * pca_quality["reconstruction_error"]), pca_quality["n_components"]
-    worst = shown(class_quality["labels"][order[0]])
-    lose = "component loses" if k == 1 else "components lose"
-    if len(order) == 1:
-        finding = f"{k} {lose} {errors[0]:.1f} % of the variance of the only class, {worst}"
-    else:
-        finding = f"{k} {lose} {mean:.1f} % of the variance; worst is {worst} ({errors[order[0]]:.1f} %)"
+    mean, finding = _mean_error(pca_quality), find_reconstruction_error(class_quality, pca_quality)
     left_out = len(order) - _MAX_BARS
     if left_out > 0:
         order = np.concatenate([order[: _MAX_BARS // 2], order[-_MAX_BARS // 2 :]])
@@ -44,4 +54,4 @@ def plot_reconstruction_error(class_quality: Mapping[str, Any], pca_quality: Map
         "mean squared reconstruction error (% of the variance of all images); in brackets: sampled images"
     )
     style.plain(axes, "x")
-    return figure, finding
+    return figure

@@ -4,25 +4,31 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fruits_bigdata.pipelines.reporting.plots import style
-from fruits_bigdata.pipelines.reporting.plots.style import Plot, count, shown
+from fruits_bigdata.pipelines.reporting.plots.style import count, shown
+from fruits_bigdata.tables.delta import Table
 
 _MAX_KINDS = 12
 
 
-def plot_rejections(rejections: Sequence[Mapping[str, Any]], n_listed: int) -> Plot:
-    """Draw how many images were rejected for each kind of reason, with an example of each."""
+def find_rejections(rejections: Sequence[Mapping[str, Any]], n_listed: int) -> str:
+    """Say how many images were rejected, and why most of them."""
     n = sum(kind["images"] for kind in rejections)
     if not n:
-        return style.nothing_to_show(
-            f"None of {count(n_listed, 'image')} was rejected",
-            "Every listed image could be read, decoded and featurized.",
-        )
+        return f"None of {count(n_listed, 'image')} was rejected"
     share = 100 * n / n_listed
     first = rejections[0]
     how_many = (
         "all of them" if first["images"] == n else "most of them" if first["images"] > n / 2 else "most often"
     )
-    finding = f"{n:,} of {count(n_listed, 'image')} rejected ({share:.1f} %), {how_many} {first['kind']}"
+    return f"{n:,} of {count(n_listed, 'image')} rejected ({share:.1f} %), {how_many} {first['kind']}"
+
+
+def plot_rejections(rejections: Sequence[Mapping[str, Any]], images: Table) -> Any:
+    """Draw how many images were rejected for each kind of reason, with an example of each."""
+    finding = find_rejections(rejections, images.rows)
+    if not rejections:
+        reason = "Every listed image could be read, decoded and featurized."
+        return style.nothing_to_show(finding, reason)
     kinds = list(rejections[:_MAX_KINDS])
     figure = style.new_figure(10, 1.9 + 0.55 * len(kinds), finding)
     axes = figure.subplots()
@@ -42,4 +48,4 @@ def plot_rejections(rejections: Sequence[Mapping[str, Any]], n_listed: int) -> P
     more = len(rejections) - len(kinds)
     axes.set_xlabel("images" + (f"; {count(more, 'rarer reason')} not shown" if more > 0 else ""))
     style.plain(axes, "x")
-    return figure, finding
+    return figure

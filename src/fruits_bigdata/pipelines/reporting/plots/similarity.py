@@ -6,17 +6,14 @@ from typing import Any
 import numpy as np
 
 from fruits_bigdata.pipelines.reporting.plots import style
-from fruits_bigdata.pipelines.reporting.plots.style import Plot, count, shown
+from fruits_bigdata.pipelines.reporting.plots.style import count, shown
 
 
-def plot_class_similarity(class_quality: Mapping[str, Any]) -> Plot:
-    """Draw the similarity of each two classes as a heat map, classes that are alike side by side."""
+def find_class_similarity(class_quality: Mapping[str, Any]) -> str:
+    """Say which two classes are the most alike."""
     labels, n = class_quality["labels"], len(class_quality["labels"])
     if n < 2:
-        return style.nothing_to_show(
-            "One class has nothing to be compared with",
-            f"All images lie in the folder {shown(labels[0])}. The map needs two classes.",
-        )
+        return "One class has nothing to be compared with"
     similarity = np.array(class_quality["similarity"])
     above = np.triu_indices(n, 1)
     most = int(similarity[above].argmax())
@@ -25,6 +22,17 @@ def plot_class_similarity(class_quality: Mapping[str, Any]) -> Plot:
     finding += f", cosine {similarity[above][most]:.2f}"
     if n < class_quality["classes"]:
         finding += f" (the {n} largest are shown)"
+    return finding
+
+
+def plot_class_similarity(class_quality: Mapping[str, Any]) -> Any:
+    """Draw the similarity of each two classes as a heat map, classes that are alike side by side."""
+    labels, n = class_quality["labels"], len(class_quality["labels"])
+    finding = find_class_similarity(class_quality)
+    if n < 2:
+        reason = f"All images lie in the folder {shown(labels[0])}. The map needs two classes."
+        return style.nothing_to_show(finding, reason)
+    similarity = np.array(class_quality["similarity"])
     side = float(np.clip(0.17 * n + 3.5, 6, 14))
     figure = style.new_figure(side + 1, side, finding)
     axes = figure.subplots()
@@ -47,4 +55,4 @@ def plot_class_similarity(class_quality: Mapping[str, Any]) -> Plot:
     axes.set_xlabel(
         f"classes that are alike side by side; {count(sum(class_quality['images']), 'sampled image')}"
     )
-    return figure, finding
+    return figure

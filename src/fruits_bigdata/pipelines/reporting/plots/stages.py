@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from fruits_bigdata.pipelines.reporting.plots.style import BLUE, GREY, Plot, literal_ticks, new_figure, plain
+from fruits_bigdata.pipelines.reporting.plots.style import BLUE, GREY, literal_ticks, new_figure, plain
 
 _BETWEEN = "starting, and between nodes"
 
 
-def plot_stages(metrics: Mapping[str, Any]) -> Plot:
+def plot_stages(metrics: Mapping[str, Any]) -> Any:
     """Draw the seconds of each stage of the run, the longest first, up to this report."""
     run = metrics["run"]
     stages = dict(sorted(run["seconds_by_stage"].items(), key=lambda stage: -stage[1]))
@@ -28,4 +28,4 @@ def plot_stages(metrics: Mapping[str, Any]) -> Plot:
     axes.margins(x=0.16)
     axes.set_xlabel("seconds; reporting up to this picture")
     plain(axes, "x")
-    return figure, finding
+    return figure

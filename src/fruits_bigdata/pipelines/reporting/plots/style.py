@@ -6,9 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-# A figure, and the finding that is its title.
-Plot = tuple[Any, str]
-
 # Okabe and Ito's palette, told apart by colour-blind readers (jfly.uni-koeln.de/color, 2008).
 BLUE, ORANGE, GREEN, PINK = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
 SKY, VERMILION, YELLOW, BLACK = "#56B4E9", "#D55E00", "#F0E442", "#000000"
@@ -47,12 +44,12 @@ def plain(axes: Any, grid: str = "y") -> None:
     axes.set_axisbelow(True)
 
 
-def nothing_to_show(finding: str, reason: str) -> Plot:
+def nothing_to_show(finding: str, reason: str) -> Any:
     """Return a figure that says in words why there is nothing to show."""
     figure = new_figure(9, 2.2, finding)
     text = textwrap.fill(reason, 80)
     figure.text(0.5, 0.42, text, ha="center", va="center", fontsize=11, color="#444444", parse_math=False)
-    return figure, finding
+    return figure
 
 
 def shown(name: str, length: int = _MAX_NAME) -> str:

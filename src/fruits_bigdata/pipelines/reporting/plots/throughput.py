@@ -6,24 +6,30 @@ from typing import Any
 import numpy as np
 
 from fruits_bigdata.pipelines.reporting.plots import style
-from fruits_bigdata.pipelines.reporting.plots.style import Plot, count, shown
+from fruits_bigdata.pipelines.reporting.plots.style import count, shown
 
 # The rest are added up.
 _MAX_HOSTS = 7
 
 
-def plot_throughput(featurization_statistics: Mapping[str, Any]) -> Plot:
+def find_throughput(featurization_statistics: Mapping[str, Any]) -> str:
+    """Say how fast images were featurized."""
+    hosts = featurization_statistics["timeline"]["hosts"]
+    if not hosts:
+        return "No image was featurized in this run"
+    n, seconds = featurization_statistics["images"], featurization_statistics["seconds"]
+    speed = f"{count(n, 'image')} in {seconds:,.1f} s: {n / seconds:,.0f} images/s"
+    return f"{speed} on {count(len(hosts), 'host')}"
+
+
+def plot_throughput(featurization_statistics: Mapping[str, Any]) -> Any:
     """Draw the images per second of each host over the run, stacked, and the images of each beside it."""
-    timeline = featurization_statistics["timeline"]
+    timeline, finding = featurization_statistics["timeline"], find_throughput(featurization_statistics)
     if not timeline["hosts"]:
-        return style.nothing_to_show(
-            "No image was featurized in this run",
-            "Every listed image had features already, so there is no speed to show.",
-        )
+        reason = "Every listed image had features already, so there is no speed to show."
+        return style.nothing_to_show(finding, reason)
     hosts = _largest(timeline["hosts"])
     n, seconds = featurization_statistics["images"], featurization_statistics["seconds"]
-    finding = f"{count(n, 'image')} in {seconds:,.1f} s: {n / seconds:,.0f} images/s"
-    finding += f" on {count(len(timeline['hosts']), 'host')}"
     figure = style.new_figure(11, 4.5, finding)
     over_time, by_host = figure.subplots(1, 2, width_ratios=(3, 1))
     width = timeline["seconds_per_step"]
@@ -51,7 +57,7 @@ def plot_throughput(featurization_statistics: Mapping[str, Any]) -> Plot:
     by_host.set_xlim(-0.8, len(hosts) - 0.2)
     by_host.set_title("images by host", fontsize=10)
     style.plain(by_host)
-    return figure, finding
+    return figure
 
 
 def _largest(hosts: list[dict[str, Any]]) -> list[dict[str, Any]]:

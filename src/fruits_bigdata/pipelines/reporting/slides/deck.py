@@ -21,7 +21,7 @@ def build_slides(
     thumbnails: Pictures,
     example_pictures: Pictures,
     s3: Mapping[str, Any],
-) -> tuple[bytes, str]:
+) -> bytes:
     """Make the presentation of the run, in French, with notes for who speaks.
 
     Args:
@@ -32,7 +32,7 @@ def build_slides(
         s3: The settings of S3; its region is where the buckets would lie.
 
     Returns:
-        A PPTX file, and what it is in a few words.
+        A PPTX file.
     """
     # Imported here, so that the runs that make no slides start half a second earlier.
     from fruits_bigdata.pipelines.reporting.slides.layout import Deck
@@ -45,7 +45,7 @@ def build_slides(
         writer.add(slide)
     file = io.BytesIO()
     deck.presentation.save(file)
-    return file.getvalue(), f"{len(deck.presentation.slides)} slides"
+    return file.getvalue()
 
 
 class _Writer:

@@ -82,7 +82,7 @@ def _pictured(run: Run) -> list[tuple[str, str]]:
 
 def draw_plane(points: pd.DataFrame, pca_quality: Mapping[str, Any], pictures: Pictures) -> Any:
     """Draw the report's plane of the first two components with French words: a matplotlib Figure."""
-    figure, _ = plot_components(points, pca_quality, pictures)
+    figure = plot_components(points, pca_quality, pictures)
     figure.set_size_inches(9.4, 6)
     figure.suptitle("")
     (axes,) = figure.axes
