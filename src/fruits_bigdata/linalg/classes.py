@@ -25,9 +25,7 @@ def measure_classes(model: PcaModel) -> dict[str, Any]:
     Raises:
         ValueError: The model is one for the record and knows no current features.
     """
-    if model.summary is None:
-        raise ValueError(f"The model {model.name} is kept for the record and holds no sample of the features")
-    sample, moments = model.summary.sample, model.summary.moments
+    sample, moments = model.current.sample, model.current.moments
     names, codes, counts = np.unique(
         np.array(sample.labels, dtype=object), return_inverse=True, return_counts=True
     )
@@ -91,9 +89,7 @@ def choose_neighbours(model: PcaModel, n_images: int = 8, n_neighbours: int = 5)
     Raises:
         ValueError: The model is one for the record and knows no current features.
     """
-    if model.summary is None:
-        raise ValueError(f"The model {model.name} is kept for the record and holds no sample of the features")
-    sample = model.summary.sample
+    sample = model.current.sample
     scores = model.transform(sample.features)
     near = nearest(scores, n_neighbours)
     labels = np.array(sample.labels, dtype=object)

@@ -49,6 +49,17 @@ class PcaModel:
     summary: FeatureSummary | None = None
 
     @property
+    def current(self) -> FeatureSummary:
+        """The summary of the current features.
+
+        Raises:
+            ValueError: The model is one for the record and knows no current features.
+        """
+        if self.summary is None:
+            raise ValueError(f"The model {self.name} is kept for the record and knows no features")
+        return self.summary
+
+    @property
     def n_components_(self) -> int:
         """Number of components, k."""
         return len(self.components_)

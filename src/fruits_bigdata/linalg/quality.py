@@ -32,9 +32,7 @@ def measure_quality(model: PcaModel, n_neighbours: int = N_NEIGHBOURS) -> dict[s
     Raises:
         ValueError: The model is one for the record and knows no current features.
     """
-    if model.summary is None:
-        raise ValueError(f"The model {model.name} is kept for the record and holds no sample of the features")
-    moments, sample = model.summary.moments, model.summary.sample
+    moments, sample = model.current.moments, model.current.sample
     scores = model.transform(sample.features)
     near = nearest(sample.features, n_neighbours)
     near_by_scores = nearest(scores, n_neighbours)

@@ -201,8 +201,7 @@ def _fit(
 
 
 def _describe_fit(model: PcaModel, fit: dict[str, Any], parameters: PcaParameters) -> str:
-    assert model.summary is not None
-    n, moved = f"{model.summary.moments.n:,}", fit["drift"]
+    n, moved = f"{model.current.moments.n:,}", fit["drift"]
     if fit["refitted"] or moved is None:
         before = "" if moved is None else f"; the axes before had drifted by {moved:.2%}"
         return (

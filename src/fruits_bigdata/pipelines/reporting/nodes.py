@@ -50,7 +50,7 @@ def measure_pca_quality(pca_model: PcaModel) -> dict[str, Any]:
     return {
         "n_components": pca_model.n_components_,
         "n_features": pca_model.n_features_in_,
-        "n_images": pca_model.summary.moments.n if pca_model.summary else None,
+        "n_images": pca_model.current.moments.n,
         "featurizer": pca_model.featurizer,
         "explained_variance": pca_model.explained_variance_.tolist(),
         **measure_quality(pca_model),
