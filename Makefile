@@ -69,5 +69,5 @@ lock: $(STAMP) ## Resolve the dependencies anew
 		--no-header --no-annotate --quiet --output-file requirements.lock
 
 clean: ## Remove what was computed; images and weights stay
-	rm -rf data/02_intermediate/* data/04_feature/* data/06_models/pca_model.npz data/07_model_output/* data/08_reporting/*
+	rm -rf data/02_intermediate/* data/04_feature/* data/06_models/pca_model* data/07_model_output/* data/08_reporting/*
 	rm -rf build dist .coverage .pytest_cache .mypy_cache .ruff_cache .viz spark-warehouse
