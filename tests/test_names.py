@@ -85,8 +85,8 @@ def check(
             continue
         columns = pq.read_table(output / folder, columns=[PATH, LABEL]).to_pydict()
         assert sorted(zip(columns[PATH], columns[LABEL], strict=True)) == expected[table], table
-    # pandas and Spark, from the CSV, by the lines that the README shows.
-    for scores in (readme_csv(output, "pandas"), readme_csv(output, "Spark")):
+    # pandas and Spark, from the CSV, by the lines that docs/tables.md shows.
+    for scores in (documented_csv(output, "pandas, the CSV"), documented_csv(output, "PySpark")):
         texts = [[re.sub(r"^'(?=['=+\-@\t\r])", "", text) for text in scores[name]] for name in (PATH, LABEL)]
         assert sorted(zip(*texts, strict=True)) == usable
         assert scores["pca_00"].astype(float).notna().all()
@@ -96,18 +96,15 @@ def check(
     np.testing.assert_allclose(np.stack(stored.loc[usable]), np.stack(computed), atol=1e-4)
 
 
-def readme_csv(output: Path, title: str) -> pd.DataFrame:
-    """Run the README's lines for `title` where they name the CSV, and return what they read."""
-    text = (PROJECT / "README.md").read_text()
-    found = re.search(rf"^{title}:\n\n```python\n(.*?)```", text, re.M | re.S)
+def documented_csv(output: Path, title: str) -> pd.DataFrame:
+    """Run the lines of docs/tables.md for `title` where they name the CSV, and return what they read."""
+    text = (PROJECT / "docs/tables.md").read_text()
+    found = re.search(rf"^{title}[^\n]*:\n\n```python\n((?:(?!```).)*pca_csv.*?)```", text, re.M | re.S)
     assert found is not None
-    names: dict[str, object] = {"spark": SparkSession.active()}
-    exec(found[1].replace('"data/', f'"{output}/'), names)
-    if title == "pandas":
-        scores = names["scores"]
-        assert isinstance(scores, pd.DataFrame)
-        return scores
-    return names["csv"].toPandas()  # type: ignore[attr-defined, no-any-return]
+    names: dict[str, object] = {"spark": SparkSession.active(), "pd": pd, "O": str(output)}
+    exec(found[1], names)
+    csv = names["csv"]
+    return csv if isinstance(csv, pd.DataFrame) else csv.toPandas()  # type: ignore[attr-defined, no-any-return]
 
 
 @pytest.fixture
