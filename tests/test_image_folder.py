@@ -76,16 +76,6 @@ def test_modified_is_the_files_date_in_utc_whatever_the_machines_time_zone(
         assert row["modified"] == datetime(2023, 11, 14, 22, 13, 20, 123456, UTC)
 
 
-def test_folders_and_names_come_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image_folder, "_BATCH_ROWS", 3)
-    names = [f"{label}/{i}.jpg" for label in "abc" for i in range(7)]
-    for name in reversed(names):
-        write(tmp_path, name)
-    batches = list(ImageFolder(str(tmp_path)).list_batches())
-    assert [batch.num_rows for batch in batches] == [3] * 7
-    assert pa.Table.from_batches(batches)["path"].to_pylist() == names
-
-
 def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
     root, elsewhere = tmp_path / "Test", tmp_path / "elsewhere"
     write(root, "a/1.jpg", b"one")
@@ -184,15 +174,6 @@ def test_a_disk_that_fails_never_shortens_the_listing_unsaid(
         assert unlisted_in(tmp_path, gone, monkeypatch) == []
 
 
-def test_an_empty_folder_is_none_that_has_gone(tmp_path: Path) -> None:
-    assert paths_in(ImageFolder(str(tmp_path))) == []
-    assert ImageFolder(str(tmp_path)).exists()
-    missing = ImageFolder(str(tmp_path / "missing"))
-    assert not missing.exists()
-    with pytest.raises(FileNotFoundError):
-        paths_in(missing)
-
-
 def test_a_page_of_s3_that_fails_ends_the_listing(
     bucket: str, proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -225,11 +206,6 @@ def test_a_date_that_pandas_or_spark_cannot_hold_becomes_1970(
     (row,) = rows(ImageFolder("s3://fruits"))
     assert row["modified"] == expected
     assert pa.Table.from_pylist([row], schema=IMAGES_SCHEMA).to_pandas()["modified"][0] == expected
-
-
-@pytest.mark.parametrize("mtime", [3e11, -1e15, 1e300])
-def test_a_date_that_no_calendar_has_does_not_end_the_listing(mtime: float) -> None:
-    assert image_folder._modified(mtime) == datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def test_a_name_that_is_no_utf8_has_a_path_of_its_own_by_which_it_is_read(tmp_path: Path) -> None:

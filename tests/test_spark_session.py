@@ -28,14 +28,6 @@ def test_the_locale_becomes_utf8_unless_it_is(monkeypatch: pytest.MonkeyPatch) -
     assert os.environ["LC_ALL"] == "C.UTF-8"
 
 
-def test_python_workers_start_ahead_of_the_work(spark: SparkSession) -> None:
-    spark.sparkContext.setJobGroup("ahead", "workers")
-    spark_session.start_python_workers(spark)
-    (job,) = spark.sparkContext.statusTracker().getJobIdsForGroup("ahead")
-    assert spark.sparkContext.statusTracker().getJobInfo(job).status == "SUCCEEDED"
-    spark.sparkContext.setLocalProperty("spark.jobGroup.id", None)
-
-
 def test_java_starts_beside_nodes_that_multiply_matrices_and_hears_no_ctrl_c() -> None:
     # A fork beside a thread in OpenBLAS may never end. What is registered is called by forks only.
     program = (

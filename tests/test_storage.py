@@ -83,21 +83,6 @@ def test_a_file_on_s3_is_whole_or_not_there(bucket: str) -> None:
     assert fs.cat_file(f"{bucket}/model") == b"whole"
 
 
-def test_endpoint_and_region_reach_every_file_system(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fsspec.config, "conf", {})
-    limits = {"timeout_seconds": 7, "attempts": 3}
-    configure_s3({"endpoint_url": "http://127.0.0.1:9", "region": "eu-west-1", "path_style": True, **limits})
-    fs, _ = open_location("s3://bucket")
-    assert fs.endpoint_url == "http://127.0.0.1:9"
-    assert fs.client_kwargs["region_name"] == "eu-west-1"
-    assert fs.config_kwargs["s3"]["addressing_style"] == "path"
-    assert fs.config_kwargs["read_timeout"] == fs.config_kwargs["connect_timeout"] == 7
-    assert fs.config_kwargs["retries"] == {"mode": "standard", "total_max_attempts": 3}
-    configure_s3({"endpoint_url": None, "region": "eu-west-3"})
-    fs, _ = open_location("s3://bucket")
-    assert fs.endpoint_url == "https://s3.eu-west-3.amazonaws.com"
-
-
 VARIABLES = (
     "AWS_ENDPOINT",
     "AWS_ENDPOINT_URL",

@@ -132,18 +132,6 @@ def test_what_is_assumed_has_a_star_and_what_was_read_or_measured_has_none() -> 
             assert figure.source
 
 
-def test_the_cheapest_is_found_and_in_time() -> None:
-    every = [estimate(plan, 100_000_000, PARIS) for plan in plans()]
-    best = cheapest(every)
-    assert best is not None
-    assert best.dollars == min(one.dollars for one in every)
-    hurried = cheapest(every, best.seconds - 1)
-    assert hurried is not None
-    assert hurried.dollars > best.dollars
-    assert hurried.seconds < best.seconds
-    assert cheapest(every, 60) is None
-
-
 def test_the_plans_are_what_the_project_can_start() -> None:
     parameters = cfn_yaml.load(str(PROJECT / "infra/cluster.yml"))["Parameters"]
     assert set(CLUSTER_TYPES) <= set(parameters["NodeType"]["AllowedValues"])

@@ -65,13 +65,6 @@ def test_a_file_that_cannot_be_read_is_counted_and_the_others_arrive(
     assert "broken.jpg cannot be read" in caplog.text
 
 
-def test_a_folder_without_images_is_refused(account: Account, tmp_path: Path) -> None:
-    with pytest.raises(CloudError, match="There is no folder"):
-        upload_images(account, str(tmp_path / "none"))
-    with pytest.raises(CloudError, match="no JPEG or PNG"):
-        upload_images(account, str(tmp_path))
-
-
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
     folder = tmp_path / "package"

@@ -3,7 +3,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import fsspec
 import pytest
 from kedro.framework.context import KedroContext
 from kedro.io import DataCatalog, MemoryDataset
@@ -18,13 +17,6 @@ from fruits_bigdata.tables.delta import Change, Table
 
 LoadContext = Callable[..., KedroContext]
 RUN = {"run_id": "my run"}
-
-
-def test_the_s3_settings_reach_python(load_context: LoadContext, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fsspec.config, "conf", {})
-    load_context(s3={"endpoint_url": "http://127.0.0.1:9", "region": "eu-west-1"})
-    assert fsspec.config.conf["s3"]["endpoint_url"] == "http://127.0.0.1:9"
-    assert fsspec.config.conf["s3"]["client_kwargs"] == {"region_name": "eu-west-1"}
 
 
 def test_one_endpoint_serves_python_and_spark(load_context: LoadContext) -> None:

@@ -104,23 +104,6 @@ def test_examples_are_the_worst_and_then_others_with_their_nearest(rows: np.ndar
     assert len({example["label"] for example in chosen["examples"]}) == 6
 
 
-def test_images_alone_in_their_class_have_no_right_neighbour(rows: np.ndarray) -> None:
-    few = choose_neighbours(model_of(rows[:4], ["a", "b", "c", "d"], 2))
-    assert few["examples"] == []
-    assert few["nearest_label_accuracy"] is few["neighbour_label_accuracy"] is None
-
-
-def test_one_class_has_examples_too(rows: np.ndarray) -> None:
-    model = model_of(rows[:60], ["only"] * 60, 5)
-    chosen = choose_neighbours(model)
-    assert (chosen["chosen_for_errors"], len(chosen["examples"])) == (0, 8)
-    assert chosen["nearest_label_accuracy"] == 1.0
-    assert len({example["path"] for example in chosen["examples"]}) == 8
-    quality = measure_classes(model)
-    assert quality["labels"] == ["only"]
-    assert np.shape(quality["similarity"]) == (1, 1)
-
-
 def test_a_model_without_summary_knows_no_classes(rows: np.ndarray) -> None:
     record = model_of(rows, LABELS, 2).without_summary()
     for measure in (measure_classes, choose_neighbours):

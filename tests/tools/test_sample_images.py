@@ -2,7 +2,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import pytest
@@ -68,14 +67,3 @@ def test_only_what_is_missing_is_drawn(root: Path) -> None:
     assert "2/2" in done.stderr
     assert {path: data for path, data in content(root).items() if path.endswith(".jpg")} == before
     assert CliRunner().invoke(main, [str(root), "--images-per-class", "2"]).output == ""
-
-
-def test_a_drawing_that_fails_leaves_no_half_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(self: Image.Image, file: IO[bytes], *options: object, **more: object) -> None:
-        file.write(b"half")
-        raise OSError("disk full")
-
-    monkeypatch.setattr(Image.Image, "save", fail)
-    with pytest.raises(OSError, match="disk full"):
-        write_sample_images(tmp_path, 1)
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]

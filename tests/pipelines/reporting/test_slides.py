@@ -214,15 +214,6 @@ def test_what_is_special_about_a_run_is_said(
     assert unsaid not in text
 
 
-def test_the_curve_and_its_mark_are_the_runs(build: Callable[..., Any]) -> None:
-    (slide,) = (slide for slide in build("a few classes").slides if texts(slide).startswith("ACP :"))
-    (chart,) = (shape.chart for shape in slide.shapes if shape.has_chart)
-    curve, mark = chart.plots[0].series
-    assert len(curve.values) >= 12
-    assert list(curve.values) == sorted(curve.values)
-    assert list(mark.values) == [curve.values[11]]
-
-
 def test_what_is_quoted_stands_in_the_documents() -> None:
     values = [value if isinstance(value, tuple) else (value,) for value in vars(measured).values()]
     rows = [row for row in itertools.chain(*values) if isinstance(row, measured.Measured)]
