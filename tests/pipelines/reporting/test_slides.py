@@ -12,7 +12,6 @@ from pptx import Presentation
 
 from fruits_bigdata.linalg.classes import choose_neighbours, measure_classes
 from fruits_bigdata.pipelines.reporting.nodes import measure_pca_quality
-from fruits_bigdata.pipelines.reporting.pipeline import create_pipeline
 from fruits_bigdata.pipelines.reporting.slides import french, measured
 from fruits_bigdata.pipelines.reporting.slides.deck import build_slides
 from fruits_bigdata.pipelines.reporting.slides.writing import text_height
@@ -251,8 +250,3 @@ def test_figures_are_written_as_in_french(said: str, expected: str) -> None:
     assert said.replace(french.NBSP, " ") == expected
     assert " :" not in said
     assert not re.search(r" %|\d \d", said)
-
-
-def test_a_run_may_fail_for_its_rejected_images_only_when_all_is_reported() -> None:
-    reporting = create_pipeline()
-    assert set(reporting.to_nodes("check_rejected_share").nodes) == set(reporting.nodes)
