@@ -1,11 +1,10 @@
-import os
+import json
 import socket
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
 from typing import BinaryIO
-
-from pyspark.sql import SparkSession
 
 from fruits_bigdata.worker_daemon import drop_archives, without_delay
 
@@ -44,38 +43,53 @@ def test_a_worker_neither_holds_back_its_answers_nor_its_acknowledgements() -> N
     assert seen == [[1, 1]]
 
 
-NEEDLESS = {"kedro", "pandas", "pydantic", "tensorflow", "matplotlib", "h5py", "s3fs"}
+# In a process of its own: a worker that has done another test's work has loaded what that needed.
+PROGRAM = """
+import json, os, sys
+from pathlib import Path
+import yaml
+from fruits_bigdata.spark_session import create_session
+
+def look(_):
+    import gc, os, sys
+    from pathlib import Path
+    from pyspark import daemon
+
+    needless = {"kedro", "pandas", "pydantic", "tensorflow", "matplotlib", "h5py", "s3fs"}
+    found = {
+        "parent": Path(f"/proc/{os.getppid()}/cmdline").read_text(),
+        "archives": [entry for entry in sys.path if entry.endswith((".jar", ".zip"))],
+        "frozen": gc.get_freeze_count(),
+        "has_its_libraries": "fruits_bigdata.vision.featurize" in sys.modules,
+        "needless": sorted(needless & set(sys.modules)),
+        "main": daemon.worker_main.__name__,
+        "block": int(os.environ.get("MALLOC_MMAP_THRESHOLD_") or 0),
+    }
+    import numpy as np
+    from threadpoolctl import threadpool_info
+
+    np.eye(2) @ np.eye(2)
+    pools = [int(pool["num_threads"]) for pool in threadpool_info() if pool["user_api"] == "blas"]
+    return {**found, "threads": sorted({*pools})}
+
+text = yaml.safe_load(Path(sys.argv[1]).read_text())
+settings = {key: value for key, value in text.items() if "${" not in str(value)}
+spark = create_session({**settings, "spark.master": "local[1]"})
+print(json.dumps(spark.sparkContext.parallelize([1], 1).map(look).first()))
+"""
 
 
-def test_a_worker_starts_with_what_it_needs_and_nothing_else(spark: SparkSession) -> None:
-    def look(_: int) -> dict[str, object]:
-        import gc
-        import sys
-
-        from pyspark import daemon
-
-        found = {
-            "parent": Path(f"/proc/{os.getppid()}/cmdline").read_text(),
-            "archives": [entry for entry in sys.path if entry.endswith((".jar", ".zip"))],
-            "frozen": gc.get_freeze_count(),
-            "has_its_libraries": "fruits_bigdata.vision.featurize" in sys.modules,
-            "needless": sorted(NEEDLESS & set(sys.modules)),
-            "main": daemon.worker_main.__name__,
-            "block": int(os.environ.get("MALLOC_MMAP_THRESHOLD_") or 0),
-        }
-        import numpy as np
-        from threadpoolctl import threadpool_info
-
-        np.eye(2) @ np.eye(2)
-        pools = [int(pool["num_threads"]) for pool in threadpool_info() if pool["user_api"] == "blas"]
-        return {**found, "threads": {*pools}}
-
-    worker = spark.sparkContext.parallelize([1], 1).map(look).first()
-    assert "fruits_bigdata.worker_daemon" in str(worker["parent"])
+def test_a_worker_starts_with_what_it_needs_and_nothing_else() -> None:
+    settings = Path(__file__).parents[1] / "conf/base/spark.yml"
+    command = [sys.executable, "-c", PROGRAM, str(settings)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    worker = json.loads(done.stdout.splitlines()[-1])
+    assert "fruits_bigdata.worker_daemon" in worker["parent"]
     assert (worker["archives"], worker["needless"]) == ([], [])
     assert worker["has_its_libraries"]
-    assert int(str(worker["frozen"])) > 10_000
+    assert worker["frozen"] > 10_000
     assert worker["main"] == "work_at_once"
     # Large blocks go back to the system (mallopt(3)): Pillow keeps pixels in blocks of 16 MB.
-    assert 0 < int(str(worker["block"])) < 16 * 1024 * 1024
-    assert worker["threads"] == {1}
+    assert 0 < worker["block"] < 16 * 1024 * 1024
+    assert worker["threads"] == [1]

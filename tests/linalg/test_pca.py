@@ -73,11 +73,6 @@ def test_an_impossible_number_of_components_is_refused(rows: np.ndarray, n_compo
         fit_pca(Moments.of(rows), n_components)
 
 
-def test_a_share_of_few_images_keeps_no_component_without_variance(rows: np.ndarray) -> None:
-    for n in range(2, 20):
-        assert fit_pca(Moments.of(rows[:n]), np.nextafter(1, 0)).n_components_ <= n
-
-
 def test_a_share_that_is_reached_exactly_is_not_exceeded() -> None:
     cross = np.array([[1, 0], [-1, 0], [0, 1], [0, -1]], dtype=np.float32)
     assert PCA(0.5, svd_solver="full").fit(cross).n_components_ == 2
