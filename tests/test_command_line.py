@@ -58,6 +58,11 @@ def test_make_hands_its_paths_on_whatever_they_hold() -> None:
     assert make_parameters({}) == ""
 
 
+def test_make_run_asks_for_them() -> None:
+    recipe = (PROJECT / "Makefile").read_text().partition("\nrun:")[2].partition("\n\n")[0]
+    assert 'params="$$($(BIN)/python -m fruits_bigdata.command_line)" && $(BIN)/kedro run' in recipe
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

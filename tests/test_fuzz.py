@@ -1,7 +1,13 @@
 """The short form of `benchmarks/fuzz`: a run over mutated and hostile images, and what becomes of each."""
 
+import json
+import random
 from pathlib import Path
 
+import pytest
+
+from benchmarks.fuzz import mutations
+from benchmarks.fuzz.__main__ import failed_tasks
 from tests.conftest import run_benchmark
 
 
@@ -25,3 +31,26 @@ def test_no_hostile_image_fails_a_task_or_is_forgotten(
     # Few kinds, so that a report can count them.
     kinds = {"empty file", "not a JPEG or PNG image", "truncated", "damaged", "too large"}
     assert set(results["rejected"]) == kinds
+
+
+@pytest.fixture
+def sources(images_path: Path) -> list[bytes]:
+    return [path.read_bytes() for path in images_path.rglob("*.jpg")]
+
+
+def test_the_same_seed_makes_the_same_images(sources: list[bytes]) -> None:
+    for make in (mutations.flip_bits, mutations.splice, mutations.mutated_png, mutations.exif):
+        one, other = (make(random.Random(1), sources) for _ in range(2))
+        assert one == other
+        assert one != make(random.Random(2), sources)
+
+
+def test_a_failed_task_is_found_in_sparks_event_log(tmp_path: Path) -> None:
+    ended = [
+        {"Event": "SparkListenerTaskEnd", "Task End Reason": {"Reason": reason}}
+        for reason in ("Success", "ExceptionFailure")
+    ]
+    (tmp_path / "local-1").write_text(
+        "\n".join(map(json.dumps, [{"Event": "SparkListenerLogStart"}, *ended]))
+    )
+    assert list(failed_tasks(tmp_path)) == ['{"Reason": "ExceptionFailure"}']

@@ -19,7 +19,7 @@ from benchmarks.faulty_proxy import FaultyProxy
 from fruits_bigdata import image_folder
 from fruits_bigdata.image_folder import ImageFolder, ImageSizeError
 from fruits_bigdata.schemas import IMAGES_SCHEMA
-from fruits_bigdata.storage import StorageError, configure_s3, open_location
+from fruits_bigdata.storage import StorageError, configure_s3, open_bucket, open_location
 
 
 def rows(folder: ImageFolder) -> list[dict[str, object]]:
@@ -76,6 +76,16 @@ def test_modified_is_the_files_date_in_utc_whatever_the_machines_time_zone(
         assert row["modified"] == datetime(2023, 11, 14, 22, 13, 20, 123456, UTC)
 
 
+def test_folders_and_names_come_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_folder, "_BATCH_ROWS", 3)
+    names = [f"{label}/{i}.jpg" for label in "abc" for i in range(7)]
+    for name in reversed(names):
+        write(tmp_path, name)
+    batches = list(ImageFolder(str(tmp_path)).list_batches())
+    assert [batch.num_rows for batch in batches] == [3] * 7
+    assert pa.Table.from_batches(batches)["path"].to_pylist() == names
+
+
 def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
     root, elsewhere = tmp_path / "Test", tmp_path / "elsewhere"
     write(root, "a/1.jpg", b"one")
@@ -95,6 +105,16 @@ def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
     for name in ("dangling", "itself"):
         with pytest.raises(OSError, match=name):
             ImageFolder(str(root)).read(f"a/{name}.jpg")
+
+
+def test_folders_that_link_to_each_other_end(tmp_path: Path) -> None:
+    write(tmp_path, "a/1.jpg")
+    write(tmp_path, "b/2.jpg")
+    (tmp_path / "a" / "b").symlink_to(tmp_path / "b")
+    (tmp_path / "b" / "a").symlink_to(tmp_path / "a")
+    listed = paths_in(ImageFolder(str(tmp_path)))
+    assert {"a/1.jpg", "b/2.jpg"} <= set(listed)
+    assert max(path.count("/") for path in listed) <= 3
 
 
 def test_what_is_no_file_is_listed_and_never_waited_for(tmp_path: Path) -> None:
@@ -163,6 +183,18 @@ def unlisted_in(root: Path, code: int, monkeypatch: pytest.MonkeyPatch) -> list[
     return unlisted
 
 
+def test_each_spelling_of_a_folder_begins_the_paths_below_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (b"100%/1.jpg", b"100%/\xe9.jpg", b"caf\xe9/1.jpg"):
+        write(tmp_path, name)
+    paths = paths_in(ImageFolder(str(tmp_path)))
+    unlisted = unlisted_in(tmp_path, errno.EACCES, monkeypatch)
+    assert len(unlisted) == 3
+    assert len(paths) == 3
+    assert all(path.startswith(tuple(unlisted)) for path in paths)
+
+
 @pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EACCES, errno.ENAMETOOLONG])
 def test_a_disk_that_fails_never_shortens_the_listing_unsaid(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
@@ -172,6 +204,15 @@ def test_a_disk_that_fails_never_shortens_the_listing_unsaid(
     # A folder that has just gone is gone.
     for gone in (errno.ENOENT, errno.ENOTDIR):
         assert unlisted_in(tmp_path, gone, monkeypatch) == []
+
+
+def test_an_empty_folder_is_none_that_has_gone(tmp_path: Path) -> None:
+    assert paths_in(ImageFolder(str(tmp_path))) == []
+    assert ImageFolder(str(tmp_path)).exists()
+    missing = ImageFolder(str(tmp_path / "missing"))
+    assert not missing.exists()
+    with pytest.raises(FileNotFoundError):
+        paths_in(missing)
 
 
 def test_a_page_of_s3_that_fails_ends_the_listing(
@@ -206,6 +247,11 @@ def test_a_date_that_pandas_or_spark_cannot_hold_becomes_1970(
     (row,) = rows(ImageFolder("s3://fruits"))
     assert row["modified"] == expected
     assert pa.Table.from_pylist([row], schema=IMAGES_SCHEMA).to_pandas()["modified"][0] == expected
+
+
+@pytest.mark.parametrize("mtime", [3e11, -1e15, 1e300])
+def test_a_date_that_no_calendar_has_does_not_end_the_listing(mtime: float) -> None:
+    assert image_folder._modified(mtime) == datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def test_a_name_that_is_no_utf8_has_a_path_of_its_own_by_which_it_is_read(tmp_path: Path) -> None:
@@ -359,6 +405,11 @@ def test_without_credentials_the_way_out_is_said(bucket: str, monkeypatch: pytes
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
     with pytest.raises(RuntimeError, match=r"no AWS credentials to read s3://fruits-.*: set AWS_PROFILE"):
         ImageFolder(bucket).read("a/1.jpg")
+
+
+def test_the_style_of_addresses_reaches_the_bucket(bucket: str) -> None:
+    configure_s3({"region": "eu-west-1", "path_style": True})
+    assert open_bucket("fruits", fsspec.config.conf["s3"]).config["virtual_hosted_style_request"] == "false"
 
 
 def test_a_worker_reads_with_the_drivers_settings(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,14 @@ from kedro.framework.context import KedroContext
 LoadContext = Callable[..., KedroContext]
 
 
+def test_parameters_that_exist_reach_catalog_and_nodes(load_context: LoadContext) -> None:
+    context = load_context(output_path="/elsewhere", pca={"n_components": 0.95}, limit=7)
+    assert context.catalog["features"]._describe()["filepath"] == "/elsewhere/04_feature/features"
+    assert context.catalog.load("params:pca").n_components == 0.95
+    assert context.catalog.load("params:pca").solver == "moments"
+    assert context.catalog.load("params:limit") == 7
+
+
 def test_home_is_understood_by_every_dataset(
     load_context: LoadContext, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

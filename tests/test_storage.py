@@ -63,6 +63,16 @@ def test_a_reader_sees_the_old_file_until_the_new_one_is_whole(tmp_path: Path) -
     assert os.listdir(tmp_path / "folder") == ["model"]
 
 
+def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
+    url = f"{tmp_path}/model"
+    Path(url).write_bytes(b"old")
+    with pytest.raises(RuntimeError), whole_file(url) as file:  # noqa: PT012
+        file.write(b"half")
+        raise RuntimeError
+    assert Path(url).read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["model"]
+
+
 def test_two_writers_do_not_meet(tmp_path: Path) -> None:
     url = f"{tmp_path}/model"
     with whole_file(url) as first, whole_file(url) as second:
@@ -81,6 +91,29 @@ def test_a_file_on_s3_is_whole_or_not_there(bucket: str) -> None:
     with whole_file(f"{bucket}/model") as file:
         file.write(b"whole")
     assert fs.cat_file(f"{bucket}/model") == b"whole"
+
+
+def test_endpoint_and_region_reach_every_file_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fsspec.config, "conf", {})
+    limits = {"timeout_seconds": 7, "attempts": 3}
+    configure_s3({"endpoint_url": "http://127.0.0.1:9", "region": "eu-west-1", "path_style": True, **limits})
+    fs, _ = open_location("s3://bucket")
+    assert fs.endpoint_url == "http://127.0.0.1:9"
+    assert fs.client_kwargs["region_name"] == "eu-west-1"
+    assert fs.config_kwargs["s3"]["addressing_style"] == "path"
+    assert fs.config_kwargs["read_timeout"] == fs.config_kwargs["connect_timeout"] == 7
+    assert fs.config_kwargs["retries"] == {"mode": "standard", "total_max_attempts": 3}
+    configure_s3({"endpoint_url": None, "region": "eu-west-3"})
+    fs, _ = open_location("s3://bucket")
+    assert fs.endpoint_url == "https://s3.eu-west-3.amazonaws.com"
+
+
+def test_what_another_process_writes_to_s3_is_seen(bucket: str) -> None:
+    fs, path = open_location(bucket)
+    fs.pipe_file(f"{path}/folder/one", b"1")
+    assert len(fs.ls(f"{path}/folder")) == 1
+    fs.call_s3("put_object", Bucket=path, Key="folder/two", Body=b"2")
+    assert len(fs.ls(f"{path}/folder")) == 2
 
 
 VARIABLES = (

@@ -5,7 +5,7 @@ import pytest
 
 from fruits_bigdata.cloud.encryption import EncryptionError, check_encryption
 from fruits_bigdata.schemas import REJECTED_SCHEMA
-from fruits_bigdata.storage import configure_s3, open_location, whole_file
+from fruits_bigdata.storage import configure_s3, open_location, s3a_encryption, whole_file
 from fruits_bigdata.tables.delta import Change, Table
 
 KEY = "arn:aws:kms:eu-west-3:123456789012:key/1"
@@ -59,3 +59,7 @@ def test_an_encryption_that_is_none_is_refused(
     with pytest.raises(ValueError, match=r"^s3\.encryption="):
         configure_s3({"region": "eu-west-3", **settings})
     assert fsspec.config.conf == {}
+
+
+def test_s3a_has_other_names_for_the_same() -> None:
+    assert [s3a_encryption(name) for name in (None, "AES256", "aws:kms")] == [None, "AES256", "SSE-KMS"]

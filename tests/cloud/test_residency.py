@@ -1,11 +1,15 @@
+import http.server
 import json
 import logging
 import os
 import re
 import subprocess
 import sys
+import threading
 import uuid
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -60,16 +64,58 @@ def test_the_regions_that_are_allowed_are_those_of_the_union() -> None:
     assert not {"eu-west-2", "eu-central-2"} & EU_REGIONS
 
 
+def test_a_bucket_in_the_union_passes(bucket: str, s3: dict[str, Any]) -> None:
+    check_residency({"images": f"{bucket}/Test", "here": "/tmp"}, s3, REGIONS)
+
+
 def test_a_bucket_outside_is_refused(bucket: str, american: str, s3: dict[str, Any]) -> None:
     said = (
         f"^images lies in {american} in us-east-1, and data may lie in eu-central-1, .* only: move "
         f"it to a bucket in one of these, or allow it with the reason: --params 'allowed_regions.us-east-1="
     )
-    check_residency({"images": f"{bucket}/Test", "here": "/tmp"}, s3, REGIONS)
     for scheme in ("s3", "s3a", "s3n", "S3A"):
         places = {"good": bucket, "images": f"{scheme}{american.removeprefix('s3')}/Test"}
         with pytest.raises(ResidencyError, match=said):
             check_residency(places, s3, REGIONS)
+
+
+@pytest.mark.parametrize("region", ["eu-west-2", "eu-central-2"])
+def test_london_and_zurich_are_outside(s3: dict[str, Any], region: str) -> None:
+    there = make_bucket({**s3, "region": region}, region)
+    with pytest.raises(ResidencyError, match=f"in {region}, and data may lie"):
+        check_residency({"images": there}, s3, REGIONS)
+
+
+@pytest.fixture
+def old_bucket() -> Iterator[str]:
+    """A server that names Ireland as S3 does for buckets made before that region had its name."""
+    with answering(b"<LocationConstraint>EU</LocationConstraint>") as endpoint:
+        yield endpoint
+
+
+@contextmanager
+def answering(answer: bytes) -> Iterator[str]:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_the_oldest_name_of_ireland_is_known(old_bucket: str, s3: dict[str, Any]) -> None:
+    there = {**s3, "endpoint_url": old_bucket}
+    check_residency({"images": "s3://old"}, there, REGIONS)
+    with pytest.raises(ResidencyError, match="in eu-west-1, and data may lie"):
+        check_residency({"images": "s3://old"}, there, REGIONS | {"eu-west-1": None})
 
 
 def test_a_region_outside_needs_a_reason_and_each_run_says_it(
@@ -113,6 +159,20 @@ def test_who_may_not_ask_is_told_by_the_header(
         assert proxy.counts["slow_down"]
         with pytest.raises(ResidencyError, match="in us-east-1, and data may lie"):
             check_residency({"images": american}, through, REGIONS)
+
+
+def test_a_bucket_is_asked_once(bucket: str, s3: dict[str, Any], s3_endpoint: str) -> None:
+    asked: Counter[str] = Counter()
+
+    def count(method: str, path: str) -> bool:
+        asked[path.partition("?")[2]] += 1
+        return False
+
+    with FaultyProxy(s3_endpoint, share=1, only=count) as proxy:
+        through = {**s3, "endpoint_url": proxy.endpoint}
+        for _ in range(3):
+            check_residency({"images": f"{bucket}/Test", "features": f"{bucket}/Results"}, through, REGIONS)
+    assert asked == {"location": 1}
 
 
 @pytest.mark.parametrize(
@@ -182,11 +242,14 @@ def test_an_endpoint_without_tls_is_refused_whatever_is_allowed(
     bucket: str, s3: dict[str, Any], endpoint: str
 ) -> None:
     said = f"^images lies in {bucket} at {re.escape(endpoint)}, and without TLS whoever is on the way can"
-    here = s3["endpoint_url"].replace("127.0.0.1", "localhost")
-    check_residency({"images": bucket}, {**s3, "endpoint_url": here}, REGIONS)
     for allowed in ({}, {endpoint: REASON}):
         with pytest.raises(ResidencyError, match=said):
             check_residency({"images": bucket}, {**s3, "endpoint_url": endpoint}, REGIONS, allowed)
+
+
+def test_a_server_on_this_machine_needs_no_tls(bucket: str, s3: dict[str, Any]) -> None:
+    here = s3["endpoint_url"].replace("127.0.0.1", "localhost")
+    check_residency({"images": bucket}, {**s3, "endpoint_url": here}, REGIONS)
 
 
 def test_the_clients_region_is_checked(bucket: str, s3: dict[str, Any]) -> None:

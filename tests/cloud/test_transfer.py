@@ -3,13 +3,14 @@
 import hashlib
 import json
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fruits_bigdata.cloud.account import Account, CloudError
-from fruits_bigdata.cloud.transfer import download, list_objects, upload_images, upload_package
+from fruits_bigdata.cloud.transfer import download, in_parallel, list_objects, upload_images, upload_package
 from fruits_bigdata.image_folder import ImageFolder
 
 FruitsEmr = Any
@@ -63,6 +64,13 @@ def test_a_file_that_cannot_be_read_is_counted_and_the_others_arrive(
     result = upload_images(account, str(images_path))
     assert (result.done, result.failed) == (6, 1)
     assert "broken.jpg cannot be read" in caplog.text
+
+
+def test_a_folder_without_images_is_refused(account: Account, tmp_path: Path) -> None:
+    with pytest.raises(CloudError, match="There is no folder"):
+        upload_images(account, str(tmp_path / "none"))
+    with pytest.raises(CloudError, match="no JPEG or PNG"):
+        upload_images(account, str(tmp_path))
 
 
 @pytest.fixture
@@ -122,6 +130,19 @@ def test_a_package_that_is_interrupted_is_none_until_it_is_whole(
     assert upload_package(account, package).done == 2
 
 
+def test_results_are_fetched_once_and_nothing_is_written_outside(account: Account, tmp_path: Path) -> None:
+    s3 = account.client("s3")
+    for key in ("Results_CSV/a.csv", "Results_PCA/b.parquet", "Results/../../outside"):
+        s3.put_object(Bucket=account.bucket, Key=key, Body=b"1")
+    to = tmp_path / "deep" / "to"
+    assert download(account, ["Results"], to).done == 2
+    assert download(account, ["Results"], to).skipped == 2
+    assert not list(tmp_path.rglob("outside"))
+    s3.put_object(Bucket=account.bucket, Key="Results_CSV/a.csv", Body=b"22")
+    assert download(account, ["Results"], to).done == 1
+    assert (to / "Results_CSV/a.csv").read_text() == "22"
+
+
 def files_in(folder: Path) -> set[str]:
     return {
         str(Path(where, name).relative_to(folder)) for where, _, names in os.walk(folder) for name in names
@@ -142,12 +163,7 @@ def test_a_second_download_leaves_what_is_in_the_bucket_and_nothing_outside_is_t
         mine.parent.mkdir(parents=True, exist_ok=True)
         mine.write_text("mine")
     put("Results_CSV/part-0-old.csv", "Results_CSV/deep/part-1-old.csv", "Results_PCA/a.parquet")
-    put("Results/../../outside")
-    assert download(account, ["Results"], to).done == 3
-    s3.put_object(Bucket=account.bucket, Key="Results_PCA/a.parquet", Body=b"22")
-    again = download(account, ["Results"], to)
-    assert (again.done, again.skipped, again.removed) == (1, 2, 0)
-    assert not list(tmp_path.rglob("outside"))
+    assert download(account, ["Results"], to).removed == 0
     # As an interrupted download leaves it.
     (to / "Results_CSV/part-2-old.csv.part").write_text("")
     (to / "Results_CSV/link").symlink_to(elsewhere)
@@ -180,3 +196,20 @@ def test_a_folder_with_files_of_somebody_elses_is_not_mixed_with_results(
     with pytest.raises(CloudError, match=r"mine.csv, and that fruits-emr did not fetch: move them away"):
         download(account, ["Results"], tmp_path)
     assert files_in(tmp_path) == {"Results_CSV/mine.csv"}
+
+
+def test_work_in_parallel_stops_at_the_first_error(account: Account) -> None:
+    started: list[int] = []
+    lock = threading.Lock()
+
+    def work(n: int) -> int:
+        with lock:
+            started.append(n)
+        if n == 3:
+            raise OSError("the line is down")
+        return n
+
+    with pytest.raises(OSError, match="the line is down"):
+        list(in_parallel(account, work, list(range(10_000)), None))
+    assert len(started) < 1_000
+    assert not [thread for thread in threading.enumerate() if "ThreadPoolExecutor" in thread.name]

@@ -42,6 +42,14 @@ def test_a_flipped_bit_is_noticed_and_the_next_model_replaces_the_damaged_one(
     assert readers["key"]() == b""
 
 
+def test_a_run_that_ends_while_it_replaces_a_model_leaves_a_good_one(tmp_path: Path) -> None:
+    dataset = CompiledModelsDataset(filepath=str(tmp_path))
+    dataset.save({"key": b"good"})
+    (tmp_path / f"key-{'0' * 64}.tflite").write_bytes(b"damaged")
+    (tmp_path / f"key-{'f' * 64}.tflite").write_bytes(b"damaged")
+    assert dataset.load()["key"]() == b"good"
+
+
 def test_a_file_without_a_hash_is_not_read_and_goes_when_its_model_is_made_anew(tmp_path: Path) -> None:
     (tmp_path / "key.tflite").write_bytes(b"who knows")
     dataset = CompiledModelsDataset(filepath=str(tmp_path))

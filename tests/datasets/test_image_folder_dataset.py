@@ -6,6 +6,12 @@ from kedro.io import DatasetError
 from fruits_bigdata.datasets.image_folder_dataset import ImageFolderDataset
 
 
+def test_it_hands_over_the_folder(images_path: Path) -> None:
+    dataset = ImageFolderDataset(filepath=str(images_path))
+    assert dataset.exists()
+    assert sum(batch.num_rows for batch in dataset.load().list_batches()) == 6
+
+
 def test_a_missing_folder_is_named_with_the_way_out(tmp_path: Path) -> None:
     dataset = ImageFolderDataset(filepath=f"{tmp_path}/missing")
     assert not dataset.exists()

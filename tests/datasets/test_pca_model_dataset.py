@@ -51,3 +51,7 @@ def test_each_model_stays_on_record_without_what_it_knew_of_the_features(tmp_pat
     first = PcaModel.load(tmp_path / f"pca_models/{models[0].name}.npz")
     np.testing.assert_array_equal(first.transform(rows), models[0].transform(rows))
     assert (first.name, first.summary) == (models[0].name, None)
+
+
+def test_a_model_may_be_missing_where_one_is_looked_for(tmp_path: Path) -> None:
+    assert PcaModelDataset(filepath=f"{tmp_path}/pca_model.npz", may_be_missing=True).load() is None

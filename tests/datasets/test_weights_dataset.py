@@ -2,13 +2,13 @@ import logging
 from pathlib import Path
 
 import pytest
-from kedro.io import DatasetError
+from kedro.io import AbstractDataset, DatasetError
 
 from fruits_bigdata.datasets import weights_dataset
 from fruits_bigdata.datasets.weight_sources import WeightsUnavailableError
 from fruits_bigdata.datasets.weights_dataset import WeightsDataset
 from fruits_bigdata.storage import open_location
-from fruits_bigdata.vision.weights import WEIGHTS_FILE_NAME, read_weights
+from fruits_bigdata.vision.weights import IMAGENET_DIGEST, WEIGHTS_FILE_NAME, read_weights
 from tests.datasets.conftest import OTHER, SMALL, hdf5
 
 
@@ -98,3 +98,24 @@ def test_a_models_folder_that_cannot_be_written_is_a_warning(caplog: pytest.LogC
     # Not even root can make a folder there.
     assert dataset_of("/proc/fruits").load() == SMALL
     assert "not kept as /proc/fruits/" in caplog.messages[-1]
+
+
+@pytest.mark.usefixtures("no_source")
+def test_no_source_stays_the_error_that_it_is(tmp_path: Path) -> None:
+    with pytest.raises(WeightsUnavailableError, match="no source has them"):
+        dataset_of(str(tmp_path)).load()
+
+
+def test_the_catalogs_entry_makes_it_and_it_is_never_written() -> None:
+    entry = {
+        "type": "fruits_bigdata.datasets.weights_dataset.WeightsDataset",
+        "filepath": None,
+        "models": {"path": "data/06_models"},
+        "metadata": {"kedro-viz": {"layer": "models"}},
+    }
+    dataset = AbstractDataset.from_config("weights", entry)
+    assert dataset.metadata == {"kedro-viz": {"layer": "models"}}
+    assert IMAGENET_DIGEST in str(dataset)
+    assert f"data/06_models/{WEIGHTS_FILE_NAME}" in str(dataset)
+    with pytest.raises(DatasetError, match="read-only"):
+        dataset.save(SMALL)

@@ -28,6 +28,27 @@ def kept(name: str) -> list[tuple[str, str]]:
     return sorted(versions + [(one["Key"], "marker") for one in found.get("DeleteMarkers", ())])
 
 
+def test_objects_go_with_all_their_versions_and_no_others(name: str) -> None:
+    fs, _ = open_location(f"s3://{name}")
+    put(name, "Test/a/1.jpg", 3)
+    put(name, "Test/a/1.jpg.jpg")
+    put(name, "Test/a/deleted before.jpg", 2)
+    fs.call_s3("delete_object", Bucket=name, Key="Test/a/deleted before.jpg")
+    put(name, "Test/b/1.jpg", 2)
+    wanted = {"Test/a/1.jpg", "Test/a/deleted before.jpg"}
+    fs.call_s3("create_multipart_upload", Bucket=name, Key="Test/a/1.jpg")
+    entries = find_objects(name, "Test/a/", wanted.__contains__)
+    assert {entry["Key"] for entry in entries} == wanted
+    assert remove_objects(name, entries) == 7
+    assert not fs.call_s3("list_multipart_uploads", Bucket=name).get("Uploads")
+    assert kept(name) == [
+        ("Test/a/1.jpg.jpg", "current"),
+        ("Test/b/1.jpg", "current"),
+        ("Test/b/1.jpg", "old"),
+    ]
+    assert find_objects(name, "Test/a/", wanted.__contains__) == []
+
+
 def test_a_bucket_that_keeps_no_versions_loses_its_objects(bucket: str) -> None:
     name = bucket.removeprefix("s3://")
     put(name, "Test/a/1.jpg", 2)

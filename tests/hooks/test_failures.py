@@ -9,7 +9,7 @@ from py4j.protocol import Py4JNetworkError
 from pyspark.errors import PythonException
 from pyspark.sql import SparkSession
 
-from fruits_bigdata.hooks.failures import FailureHooks, explain
+from fruits_bigdata.hooks.failures import FailureHooks, explain, scratch_folder
 from fruits_bigdata.storage import StorageError
 
 
@@ -92,6 +92,12 @@ def test_what_is_not_the_platforms_fault_is_left_alone(error: BaseException) -> 
     assert explain(wrapped(error), "saving x", "/out/x", "/scratch") is None
 
 
+def test_an_error_that_leads_to_itself_ends() -> None:
+    one, other = ValueError("one"), ValueError("other")
+    one.__cause__, other.__cause__ = other, one
+    assert explain(one, "saving x", None, "/scratch") is None
+
+
 def test_the_log_and_the_traceback_end_with_it(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
     class Placed(MemoryDataset):
         def _describe(self) -> dict[str, object]:
@@ -118,6 +124,15 @@ def test_the_log_and_the_traceback_end_with_it(caplog: pytest.LogCaptureFixture,
     plain = ValueError("limit=0")
     hooks.on_pipeline_error(plain, catalog)
     assert not hasattr(plain, "__notes__")
+
+
+def test_sparks_scratch_folder_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SPARK_LOCAL_DIRS", raising=False)
+    monkeypatch.setenv("TMPDIR", "/tmp")
+    assert scratch_folder({"spark.local.dir": "/a,/b"}) == "/a"
+    assert Path(scratch_folder({})).is_dir()
+    monkeypatch.setenv("SPARK_LOCAL_DIRS", "/c")
+    assert scratch_folder({"spark.local.dir": "/a"}) == "/c"
 
 
 def test_a_workers_own_words_are_found_in_what_java_says(spark: SparkSession) -> None:

@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from fruits_bigdata.linalg import classes
-from fruits_bigdata.linalg.classes import choose_neighbours, measure_classes, order_by_likeness
+from fruits_bigdata.linalg.classes import choose_neighbours, cosines, measure_classes, order_by_likeness
 from fruits_bigdata.linalg.moments import Moments
 from fruits_bigdata.linalg.pca import PcaModel, fit_pca, reconstruction_error
 from fruits_bigdata.linalg.sample import FeatureSample
@@ -73,6 +73,17 @@ def test_of_too_many_classes_the_largest_are_measured(
     assert sorted(quality["images"]) == [50, 180]
 
 
+def test_the_cosine_of_nothing_is_0() -> None:
+    np.testing.assert_allclose(
+        cosines(np.array([[0.0, 0], [3, 4], [-6, -8]])), [[0, 0, 0], [0, 1, -1], [0, -1, 1]]
+    )
+
+
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_few_classes_are_in_order_as_they_are(n: int) -> None:
+    np.testing.assert_array_equal(order_by_likeness(np.eye(n)), range(n))
+
+
 def test_what_lies_on_a_line_is_in_its_order() -> None:
     places = np.random.default_rng(0).permutation(16) / 8
     order = order_by_likeness(1 - np.abs(places[:, np.newaxis] - places))
@@ -102,6 +113,23 @@ def test_examples_are_the_worst_and_then_others_with_their_nearest(rows: np.ndar
     assert wrong[3:] == [0, 0, 0]
     # Each of another class.
     assert len({example["label"] for example in chosen["examples"]}) == 6
+
+
+def test_images_alone_in_their_class_have_no_right_neighbour(rows: np.ndarray) -> None:
+    few = choose_neighbours(model_of(rows[:4], ["a", "b", "c", "d"], 2))
+    assert few["examples"] == []
+    assert few["nearest_label_accuracy"] is few["neighbour_label_accuracy"] is None
+
+
+def test_one_class_has_examples_too(rows: np.ndarray) -> None:
+    model = model_of(rows[:60], ["only"] * 60, 5)
+    chosen = choose_neighbours(model)
+    assert (chosen["chosen_for_errors"], len(chosen["examples"])) == (0, 8)
+    assert chosen["nearest_label_accuracy"] == 1.0
+    assert len({example["path"] for example in chosen["examples"]}) == 8
+    quality = measure_classes(model)
+    assert quality["labels"] == ["only"]
+    assert np.shape(quality["similarity"]) == (1, 1)
 
 
 def test_a_model_without_summary_knows_no_classes(rows: np.ndarray) -> None:

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,11 +9,14 @@ from sklearn.preprocessing import StandardScaler
 from fruits_bigdata.linalg.moments import Moments
 from fruits_bigdata.linalg.pca import (
     PcaError,
+    PcaModel,
     drift,
     explained_variance_ratio,
     fit_pca,
     reconstruction_error,
 )
+from fruits_bigdata.linalg.sample import FeatureSample
+from fruits_bigdata.linalg.summary import FeatureSummary
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +50,31 @@ def test_scale_std_equals_a_standard_scaler_before_the_pca(rows: np.ndarray) -> 
     np.testing.assert_allclose(ours.transform(constant), theirs.transform(scaled), atol=1e-8)
 
 
+def test_the_largest_loading_of_each_component_is_positive(rows: np.ndarray) -> None:
+    components = fit_pca(Moments.of(rows), 10).components_
+    assert (components[np.arange(10), np.abs(components).argmax(axis=1)] > 0).all()
+
+
+def test_numpy_alone_reads_the_file(rows: np.ndarray, tmp_path: Path) -> None:
+    names = [str(i) for i in range(len(rows))]
+    summary = FeatureSummary(Moments.of(rows), FeatureSample.of(names, names, rows))
+    fitted = fit_pca(summary.moments, 3, scale="std", featurizer="abc")
+    model = replace(fitted, summary=summary)
+    model.save(tmp_path / "model.npz")
+    with np.load(tmp_path / "model.npz", allow_pickle=False) as arrays:
+        assert arrays["components"].shape == (3, 40)
+        assert {"mean", "explained_variance", "explained_variance_ratio", "moments_gram"} <= set(arrays)
+    back = PcaModel.load(tmp_path / "model.npz")
+    assert back.featurizer == "abc"
+    assert back.n_samples_ == 300
+    assert back.summary is not None
+    np.testing.assert_array_equal(back.summary.moments.sum, summary.moments.sum)
+    np.testing.assert_array_equal(back.summary.moments.gram, summary.moments.gram)
+    np.testing.assert_array_equal(back.explained_variance_, model.explained_variance_)
+    np.testing.assert_array_equal(back.explained_variance_ratio_, model.explained_variance_ratio_)
+    np.testing.assert_array_equal(back.transform(rows), model.transform(rows))
+
+
 def test_fewer_images_than_components_says_how_many_there_are(rows: np.ndarray) -> None:
     with pytest.raises(
         PcaError, match=r"n_components=20 needs at least 20 images with features, and there are 12"
@@ -73,10 +102,20 @@ def test_an_impossible_number_of_components_is_refused(rows: np.ndarray, n_compo
         fit_pca(Moments.of(rows), n_components)
 
 
+def test_a_share_of_few_images_keeps_no_component_without_variance(rows: np.ndarray) -> None:
+    for n in range(2, 20):
+        assert fit_pca(Moments.of(rows[:n]), np.nextafter(1, 0)).n_components_ <= n
+
+
 def test_a_share_that_is_reached_exactly_is_not_exceeded() -> None:
     cross = np.array([[1, 0], [-1, 0], [0, 1], [0, -1]], dtype=np.float32)
     assert PCA(0.5, svd_solver="full").fit(cross).n_components_ == 2
     assert fit_pca(Moments.of(cross), 0.5).n_components_ == 2
+
+
+def test_no_variance_is_negative(rows: np.ndarray) -> None:
+    twice = np.hstack([rows, rows])
+    assert (fit_pca(Moments.of(twice), 80).explained_variance_ >= 0).all()
 
 
 @pytest.mark.parametrize("scale", ["none", "std"])

@@ -78,3 +78,15 @@ def test_more_components_keep_more(rows: np.ndarray) -> None:
     assert all_of_them["nearest_label_accuracy"]["scores"] == many["nearest_label_accuracy"]["features"]
     separations = [pair["separation"] for pair in many["closest_classes"]]
     assert separations == sorted(separations)
+
+
+def test_two_images_have_a_quality_too(rows: np.ndarray) -> None:
+    quality = measure_quality(model_of(rows[:2], ["a", "b"], 1))
+    assert (quality["neighbours"], quality["neighbour_overlap"]) == (1, 1.0)
+    assert quality["nearest_label_accuracy"] == {"features": None, "scores": None}
+    assert quality["closest_classes"] == []
+
+
+def test_a_model_without_summary_knows_no_features(rows: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="kept for the record"):
+        measure_quality(model_of(rows, LABELS, 2).without_summary())

@@ -55,3 +55,9 @@ def test_only_what_there_is_room_for_is_looked_at_in_what_is_added() -> None:
     assert (before + added).paths == whole.paths
     assert 0 < len(added.paths) < 40
     assert sample(range(30)).share == 1.0
+
+
+def test_nothing_has_an_empty_sample() -> None:
+    nothing = sample(range(0)) + FeatureSample.empty(2)
+    assert nothing.paths == ()
+    assert nothing.features.shape == (0, 2)

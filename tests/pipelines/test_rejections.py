@@ -28,3 +28,10 @@ def test_reasons_are_grouped_by_their_kind_the_most_frequent_first(rejected: Tab
     assert describe_rejections(counted).startswith(
         "2 too large (such as 'class 0/000.jpg': too large: 8), 1 d"
     )
+
+
+def test_a_phrase_stays_a_phrase() -> None:
+    kinds = [{"kind": f"k{i}", "images": 9 - i, "examples": [{"path": "p", "reason": "r"}]} for i in range(8)]
+    phrase = describe_rejections(kinds)
+    assert "k4" in phrase
+    assert phrase.endswith(", 3 other kinds")

@@ -52,6 +52,20 @@ def fill(bucket: str, images: dict[str, bytes]) -> ImageFolder:
     return ImageFolder(f"{bucket}/Test")
 
 
+def test_images_are_listed_and_read(bucket: str, proxy: FaultyProxy) -> None:
+    rng = np.random.default_rng(0)
+    images = {f"class {i % 3}/{i} é.jpg": rng.bytes(1000 * i) for i in range(60)}
+    folder = fill(bucket, images)
+    proxy.share = 0.1
+    listed = pa.Table.from_batches(folder.list_batches())
+    assert dict(zip(listed["path"].to_pylist(), listed["length"].to_pylist(), strict=True)) == {
+        path: len(content) for path, content in images.items()
+    }
+    with ThreadPoolExecutor(8) as pool:
+        assert dict(zip(images, pool.map(folder.read, images), strict=True)) == images
+    assert proxy.failed > 3
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_every_fault_is_survived_by_both_clients(bucket: str, proxy: FaultyProxy, fault: str) -> None:
     content = np.random.default_rng(0).bytes(300_000)

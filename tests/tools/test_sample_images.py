@@ -1,7 +1,9 @@
 import os
 import subprocess
 import sys
+from itertools import combinations
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
@@ -49,6 +51,12 @@ def test_a_fruit_fills_a_white_frame_without_holes_and_turns(root: Path, name: s
     assert (np.abs(first - second).max(axis=2) > 16).mean() > 0.02
 
 
+def test_classes_look_unlike_each_other(root: Path) -> None:
+    looks = {name: pixels(root, name, 0) for name in SAMPLE_CLASSES}
+    for one, other in combinations(SAMPLE_CLASSES, 2):
+        assert np.abs(looks[one] - looks[other]).mean() > 8, (one, other)
+
+
 def test_another_process_with_another_number_of_threads_draws_the_same(root: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tools.sample_images", str(tmp_path), "--images-per-class", "1"]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
@@ -67,3 +75,14 @@ def test_only_what_is_missing_is_drawn(root: Path) -> None:
     assert "2/2" in done.stderr
     assert {path: data for path, data in content(root).items() if path.endswith(".jpg")} == before
     assert CliRunner().invoke(main, [str(root), "--images-per-class", "2"]).output == ""
+
+
+def test_a_drawing_that_fails_leaves_no_half_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: Image.Image, file: IO[bytes], *options: object, **more: object) -> None:
+        file.write(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Image.Image, "save", fail)
+    with pytest.raises(OSError, match="disk full"):
+        write_sample_images(tmp_path, 1)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -55,6 +55,12 @@ def test_a_picture_with_further_pictures_is_its_first(photo: Image.Image) -> Non
     np.testing.assert_array_equal(np.asarray(image), np.asarray(opened(data)))
 
 
+def test_a_file_with_nothing_to_drop_is_not_copied(photo: Image.Image) -> None:
+    for kind in ("PNG", "JPEG"):
+        data = encoded(photo, kind)
+        assert read_container(data).content is data
+
+
 def test_a_segment_shorter_than_its_own_length_is_damage(photo: Image.Image) -> None:
     data = encoded(photo, "JPEG")
     with pytest.raises(UnusableImageError, match="damaged: a segment of 1 bytes"):

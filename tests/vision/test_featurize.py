@@ -115,6 +115,14 @@ def test_what_cannot_be_used_goes_out_with_its_reason(
     assert sum(n for n, _ in report.rejections.values()) == 4
 
 
+def test_a_file_larger_than_the_limit_is_not_fetched(
+    listing: pa.Table, compiled_model: CompiledModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(featurize, "MAX_FILE_BYTES", 10)
+    table, _ = run(listing.to_batches(), compiled_model, failing(AssertionError("fetched")))
+    assert all(reason.startswith("too large: ") for reason in table["reason"].to_pylist())
+
+
 def test_files_at_hand_are_within_their_budget(
     image_folder: ImageFolder,
     listing: pa.Table,

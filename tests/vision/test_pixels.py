@@ -79,12 +79,17 @@ def png_of_size(width: int, height: int) -> bytes:
         (png_of_size(1, 64_000_000), "too large: 1 x 64000000 pixels, limit 65,535 on a side"),
         (png_of_size(8_000, 8_000), "too large: 8000 x 8000 pixels take .* bytes to decode"),
         (png_of_size(0, 10), "damaged: "),
-        *((encoded(Image.new("L", (9, 9)), kind), "not a JPEG or PNG") for kind in ("GIF", "TIFF", "WEBP")),
     ],
 )
 def test_what_is_no_picture_is_refused_with_its_reason(data: bytes, reason: str) -> None:
     with pytest.raises(UnusableImageError, match=reason):
         decode(data)
+
+
+def test_a_format_that_is_not_asked_for_is_not_parsed(photo: Image.Image) -> None:
+    for kind in ("GIF", "TIFF", "WEBP", "BMP"):
+        with pytest.raises(UnusableImageError, match="not a JPEG or PNG"):
+            decode(encoded(photo, kind))
 
 
 @pytest.mark.parametrize("place", [0.3, 0.5, 0.7])
@@ -225,7 +230,21 @@ def test_reduced_decoding_keeps_twice_the_size_and_nearly_the_same_pixels(
     assert 0 < difference.mean() < 1
 
 
+@pytest.mark.parametrize("reduced", [True, False])
+def test_a_picture_to_look_at_has_the_size_that_is_asked_for(photo: Image.Image, reduced: bool) -> None:
+    small = decode(encoded(photo.resize((1600, 1200)), "JPEG"), reduced, size=64)
+    expected = np.asarray(photo.resize((1600, 1200)).resize((64, 64)), int)
+    assert small.shape == (64, 64, 3)
+    assert np.abs(small - expected).mean() < 3
+
+
 @pytest.mark.parametrize(("size", "kind"), [((800, 800), "JPEG"), ((2000, 2000), "PNG")])
 def test_reduced_decoding_changes_nothing_else(size: tuple[int, int], kind: str, photo: Image.Image) -> None:
     data = encoded(photo.resize(size), kind)
     np.testing.assert_array_equal(decode(data, reduced=True), decode(data))
+
+
+def test_a_photograph_that_is_too_large_stays_so_when_reduced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pixels, "MAX_PIXELS", 1_000_000)
+    with pytest.raises(UnusableImageError, match="2000 x 1000 pixels, limit 1,000,000"):
+        decode(encoded(Image.new("RGB", (2_000, 1_000)), "JPEG"), reduced=True)

@@ -59,6 +59,11 @@ def test_the_same_images_give_the_same_bytes(content: bytes, keras_model) -> Non
     assert quantize(keras_model, pictures(3, seed=4)) != content
 
 
+def test_without_images_there_is_nothing_to_calibrate_on(keras_model) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(ValueError, match="no image to calibrate on"):
+        quantize(keras_model, [])
+
+
 def test_an_int8_model_that_computes_something_else_is_not_handed_out(
     weights: Weights, monkeypatch: pytest.MonkeyPatch
 ) -> None:

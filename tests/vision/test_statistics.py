@@ -1,4 +1,5 @@
 import os
+import socket
 
 from fruits_bigdata.vision.statistics import FeaturizationStatistics, this_worker
 
@@ -55,3 +56,13 @@ def test_rejected_images_are_counted_by_kind_and_a_few_are_named() -> None:
     assert both.rejected == 11
     large = [(f"{i}.jpg", f"too large: {i} bytes: really") for i in range(3)]
     assert both.rejections == {"too large": (10, large), "empty file": (1, [("e.png", "empty file")])}
+
+
+def test_each_image_that_is_dealt_with_is_on_the_timeline_of_its_host() -> None:
+    one, other = FeaturizationStatistics(), FeaturizationStatistics()
+    one.tick()
+    other.tick()
+    other.tick()
+    ((host, stretches),) = one.merge(other).timeline.images.items()
+    assert host == socket.gethostname()
+    assert sum(stretches.values()) == 3

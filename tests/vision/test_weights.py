@@ -27,6 +27,16 @@ def test_the_digest_is_the_sha256_of_the_little_endian_floats() -> None:
     assert Weights.of([("a", [column_major])]) == Weights.of([("a", [row_major])])
 
 
+def test_tensors_are_copied_as_float32_and_cannot_be_changed() -> None:
+    tensor = np.zeros(3)
+    (_, (kept,)) = Weights.of([("a", [tensor])]).layers[0]
+    tensor[0] = 1
+    assert kept.tolist() == [0, 0, 0]
+    assert kept.dtype == np.float32
+    with pytest.raises(ValueError, match="read-only"):
+        kept[0] = 5
+
+
 @pytest.mark.parametrize("names", [["z", "a"], ["a", "z"], ["a"]])
 def test_what_is_written_is_read_in_the_order_asked_for(tmp_path: Path, names: Sequence[str]) -> None:
     layers = {"z": [np.full(2, i) for i in range(12)], "head": [np.ones(3)], "a": [np.ones((2, 1))]}

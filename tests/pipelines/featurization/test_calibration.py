@@ -1,3 +1,4 @@
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ from PIL import Image
 from fruits_bigdata.image_folder import ImageFolder
 from fruits_bigdata.pipelines.featurization import calibration
 from fruits_bigdata.pipelines.featurization.calibration import sample_pixels
+from fruits_bigdata.vision.pixels import decode
 
 
 def test_the_sample_is_the_same_each_time_and_spread_over_the_classes(
@@ -24,6 +26,18 @@ def test_the_sample_is_the_same_each_time_and_spread_over_the_classes(
     assert len(found) == 60
     by_label = np.bincount([label for label, _ in found])
     assert by_label.min() > 5
+
+
+def test_images_that_cannot_be_used_are_left_out(
+    images_path: Path, image_folder: ImageFolder, caplog: pytest.LogCaptureFixture
+) -> None:
+    (images_path / "Apple Red" / "0_100.jpg").write_bytes(b"no picture")
+    with caplog.at_level(logging.INFO):
+        sample = sample_pixels(image_folder)
+    assert len(sample) == 5
+    assert "Not calibrated on Apple Red/0_100.jpg: not a JPEG or PNG" in caplog.text
+    good = decode(image_folder.read("Apple Red/1_100.jpg"))
+    assert any(np.array_equal(good, image) for image in sample)
 
 
 def test_a_folder_without_a_usable_image_says_so(tmp_path: Path) -> None:
