@@ -72,9 +72,8 @@ def _draw(
     width, height = 0.84, 0.75
     pixels = pictures.get(image["path"])
     if pixels is not None:
-        # imshow would set the limits and the aspect of the axes.
-        figure_image = axes.imshow(pixels, extent=(left, left + width, top + height, top), aspect="auto")
-        figure_image.set_clip_on(False)
+        # Its own aspect would become that of the axes.
+        axes.imshow(pixels, extent=(left, left + width, top + height, top), aspect="auto")
     axes.add_patch(Rectangle((left, top), width, height, fill=False, edgecolor=colour, linewidth=2.5))
     ink = colour if colour != style.GREY else "#222222"
     centre = left + width / 2
