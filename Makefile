@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup images run rehearsal test browser lint types viz viz-site lock clean
+.PHONY: help setup images run rehearsal test test-fast browser lint types viz viz-site lock clean
 
 PYTHON ?= python3.11
 VENV := .venv
@@ -29,21 +29,24 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip check
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@echo "Keeping Spark's classes ready for Java, so that each run starts faster: half a minute"
-	@$(BIN)/python -m fruits_bigdata.class_archive || echo "It failed, and nothing else needs it: Spark starts as ever"
+	@$(BIN)/python -m fruits_bigdata.warmup.class_archive || echo "It failed, and nothing else needs it: Spark starts as ever"
 	@touch $@
 
 images: $(STAMP) ## Draw the sample images, unless they are there
 	@$(BIN)/python -m tools.sample_images data/01_raw/Test
 
 run: $(STAMP) $(if $(IMAGES),,images) ## Images to features, PCA, CSV and report
-	@params="$$($(BIN)/python -m fruits_bigdata.command_line)" && $(BIN)/kedro run $${params:+--params "$$params"}
+	@params="$$($(BIN)/python -m fruits_bigdata.cli.command_line)" && $(BIN)/kedro run $${params:+--params "$$params"}
 
 rehearsal: $(STAMP) $(if $(IMAGES),,images) ## EMR on this machine: the package, S3 by HTTP, YARN with two nodes
-	@$(BIN)/python -m benchmarks.rehearsal $${IMAGES:+--images "$$IMAGES"} $${WEIGHTS:+--weights "$$WEIGHTS"}
+	@$(BIN)/python -m tests.stress.rehearsal $${IMAGES:+--images "$$IMAGES"} $${WEIGHTS:+--weights "$$WEIGHTS"}
 
 test: $(STAMP) browser ## Every test, with coverage
 	@# Side by side, file by file: many wait for a Java, a server or a browser to start.
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+
+test-fast: $(STAMP) ## Most tests, without Java, a server, a browser or TensorFlow
+	@$(BIN)/python -m pytest -m 'not slow' --no-cov --numprocesses auto --dist loadfile
 
 # Debian's where packages can be installed, else Playwright's own. Without either the tests say what to do.
 browser: $(STAMP)
@@ -52,14 +55,14 @@ browser: $(STAMP)
 		{ [ "$$(id -u)" = 0 ] && apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium > /dev/null; } \
 		|| $(BIN)/python -m playwright install chromium || true; }
 
-lint: $(STAMP) ## ruff
-	@$(BIN)/ruff check && $(BIN)/ruff format --check
+lint: $(STAMP) ## ruff, and that no import goes up (pyproject.toml)
+	@$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/lint-imports --no-logo > /dev/null || { $(BIN)/lint-imports --no-logo; exit 1; }
 
 types: $(STAMP) ## mypy
 	@$(BIN)/mypy
 
 viz: $(STAMP) ## Show the flow and the report in a browser
-	@params="$$($(BIN)/python -m fruits_bigdata.command_line)" && $(BIN)/kedro viz run $${params:+--params "$$params"}
+	@params="$$($(BIN)/python -m fruits_bigdata.cli.command_line)" && $(BIN)/kedro viz run $${params:+--params "$$params"}
 
 viz-site: $(STAMP) ## Build the same as a site of plain files in build/, with the pictures of data/
 	@$(BIN)/kedro viz build --include-previews

@@ -19,10 +19,10 @@ os.environ.update({"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "TF_CPP_
 import click
 import numpy as np
 
-from benchmarks.runs import write_results
 from fruits_bigdata.vision.engine import Engine
 from fruits_bigdata.vision.model import compile_model
 from fruits_bigdata.vision.weights import read_weights
+from tests.support.runs import write_results
 
 GFLOP_PER_IMAGE = 0.599
 SECONDS = 5.0

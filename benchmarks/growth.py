@@ -19,8 +19,8 @@ from typing import Any
 import click
 import numpy as np
 
-from benchmarks.runs import FEATURES, MODEL, TABLES, kedro_run, read_table, sample_images, write_results
 from fruits_bigdata.linalg.pca import PcaModel
+from tests.support.runs import FEATURES, MODEL, TABLES, kedro_run, read_table, sample_images, write_results
 
 _STEPS = 10
 _LIMITED_RUNS = 3

@@ -22,13 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
-from benchmarks.runs import cosines, sample_images, write_results
-from fruits_bigdata.image_folder import ImageFolder
+from fruits_bigdata.images.folder import ImageFolder
+from fruits_bigdata.images.pixels import decode
 from fruits_bigdata.pipelines.featurization import calibration
 from fruits_bigdata.vision.engine import Engine
 from fruits_bigdata.vision.model import build_keras_model, compile_model
-from fruits_bigdata.vision.pixels import decode
 from fruits_bigdata.vision.weights import Weights, read_weights
+from tests.support.runs import cosines, sample_images, write_results
 
 
 def plain_int8(weights: Weights, sample: list[NDArray[np.uint8]]) -> bytes:

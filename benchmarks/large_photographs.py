@@ -18,11 +18,11 @@ import click
 import numpy as np
 from PIL import Image
 
-from benchmarks.runs import cosines, write_results
+from fruits_bigdata.images.pixels import decode
 from fruits_bigdata.vision.engine import Engine
 from fruits_bigdata.vision.model import compile_model
-from fruits_bigdata.vision.pixels import decode
 from fruits_bigdata.vision.weights import read_weights
+from tests.support.runs import cosines, write_results
 
 
 def enlarged(data: bytes, megapixels: float) -> bytes:

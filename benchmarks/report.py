@@ -25,8 +25,6 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from benchmarks.processes import peak_memory_mb
-from benchmarks.runs import PROJECT, TABLES, write_results
 from fruits_bigdata.linalg.classes import choose_neighbours, measure_classes
 from fruits_bigdata.linalg.moments import Moments
 from fruits_bigdata.linalg.pca import PcaModel, fit_pca
@@ -42,8 +40,10 @@ from fruits_bigdata.pipelines.reporting.plots.rejections import plot_rejections
 from fruits_bigdata.pipelines.reporting.plots.similarity import plot_class_similarity
 from fruits_bigdata.pipelines.reporting.plots.variance import plot_explained_variance
 from fruits_bigdata.pipelines.reporting.samples import sample_points
-from fruits_bigdata.schemas import IMAGES_SCHEMA, N_FEATURES
 from fruits_bigdata.tables.delta import Change, Table
+from fruits_bigdata.tables.schemas import IMAGES_SCHEMA, N_FEATURES
+from tests.support.processes import peak_memory_mb
+from tests.support.runs import PROJECT, TABLES, write_results
 
 _CLASSES = 131
 _COMPONENTS = 50

@@ -15,10 +15,11 @@ from time import perf_counter, process_time
 
 import click
 
-from benchmarks.runs import write_results
-from benchmarks.s3_server import REGION, S3Server
-from fruits_bigdata.image_folder import ImageFolder
-from fruits_bigdata.storage import configure_s3, open_location
+from fruits_bigdata.images.folder import ImageFolder
+from fruits_bigdata.storage.locations import url_to_fs
+from fruits_bigdata.storage.s3 import configure_s3
+from tests.support.runs import write_results
+from tests.support.s3_server import REGION, S3Server
 
 
 @click.command(help=__doc__, context_settings={"max_content_width": 110})
@@ -34,7 +35,7 @@ def main(images: Path, size: int, repeats: int, latency: int, output: Path) -> N
     with S3Server({"images": images}, latency_ms=latency) as server, ThreadPoolExecutor(8) as pool:
         os.environ |= server.environment
         configure_s3({"endpoint_url": server.endpoint, "region": REGION, "path_style": True})
-        fs, root = open_location("s3://images")
+        fs, root = url_to_fs("s3://images")
         readers: dict[str, Callable[[str], bytes]] = {
             "s3fs": lambda path: fs.cat_file(f"{root}/{path}"),
             "s3fs, max_concurrency=1": lambda path: fs.cat_file(f"{root}/{path}", max_concurrency=1),

@@ -22,20 +22,20 @@ import click
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.processes import peak_memory_mb, process_tree
-from benchmarks.runs import TABLES, spark_settings, write_results
 from fruits_bigdata.datasets.scores_csv_dataset import ScoresCsvDataset
-from fruits_bigdata.image_folder import ImageFolder
-from fruits_bigdata.parameters import PcaParameters
+from fruits_bigdata.images.folder import ImageFolder
 from fruits_bigdata.pipelines.export.nodes import check_export, flatten_scores
 from fruits_bigdata.pipelines.loading.nodes import list_images
+from fruits_bigdata.pipelines.parameters import PcaParameters
 from fruits_bigdata.pipelines.pca.nodes import fit_pca_model, project_features, summarize_features
-from fruits_bigdata.schemas import FEATURES_SCHEMA, IMAGES_SCHEMA, N_FEATURES, PATH
-from fruits_bigdata.spark_session import configure, map_parts
+from fruits_bigdata.spark.session import configure, map_parts
 from fruits_bigdata.tables.comparison import compare, rows_with
 from fruits_bigdata.tables.data_files import MAX_ROWS, DataFile, DataFolder
 from fruits_bigdata.tables.delta import Change, Table
 from fruits_bigdata.tables.rewriting import rewrite
+from fruits_bigdata.tables.schemas import FEATURES_SCHEMA, IMAGES_SCHEMA, N_FEATURES, PATH
+from tests.support.processes import peak_memory_mb, process_tree
+from tests.support.runs import TABLES, spark_settings, write_results
 
 _PER_CLASS = 20_000
 _SHARE = 0.01

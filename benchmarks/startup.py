@@ -16,9 +16,9 @@ from time import perf_counter
 import click
 import yaml
 
-from benchmarks.runs import PROJECT, kedro_run, sample_images, write_results
-from fruits_bigdata.java import find_java
-from fruits_bigdata.spark_session import archive_paths
+from fruits_bigdata.spark.java import find_java
+from fruits_bigdata.spark.session import archive_paths
+from tests.support.runs import PROJECT, kedro_run, sample_images, write_results
 
 _OPTIONS = "spark.driver.extraJavaOptions"
 _OWN_COMPILER = " -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
@@ -54,7 +54,9 @@ def configurations(folder: Path) -> dict[str, Path]:
 def main(images: Path, weights: Path, size: int, repeats: int, output: Path) -> None:
     """Run the benchmark."""
     if not archive_paths()[1].exists():
-        raise click.ClickException("There is no archive: make it with python -m fruits_bigdata.class_archive")
+        raise click.ClickException(
+            "There is no archive: make it with python -m fruits_bigdata.warmup.class_archive"
+        )
     with tempfile.TemporaryDirectory(prefix="startup-") as folder:
         work = Path(folder)
         sample_images(images, size, work / "images")

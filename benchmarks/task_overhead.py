@@ -11,13 +11,13 @@ import sys
 
 import click
 
-DAEMONS = ("pyspark.daemon", "fruits_bigdata.worker_daemon")
+DAEMONS = ("pyspark.daemon", "fruits_bigdata.warmup.worker_daemon")
 
 # A session is one per process and daemon.
 PROGRAM = """
 import sys
 import time
-from fruits_bigdata.spark_session import create_session
+from fruits_bigdata.spark.session import create_session
 spark = create_session({
     "spark.master": "local[*,4]",
     "spark.ui.enabled": False,

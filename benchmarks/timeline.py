@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 import yaml
 
-from benchmarks.runs import PROJECT, kedro_run, sample_images
+from tests.support.runs import PROJECT, kedro_run, sample_images
 
 _LINE = re.compile(r"\[\[([0-9.]+)\]\] (.*)")
 

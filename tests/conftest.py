@@ -21,26 +21,32 @@ from kedro.framework.startup import bootstrap_project
 from PIL import Image
 from pyspark.sql import SparkSession
 
-from benchmarks.local_aws import LocalAws
 from fruits_bigdata.datasets.compiled_models_dataset import CompiledModelsDataset
-from fruits_bigdata.image_folder import ImageFolder
-from fruits_bigdata.spark_session import create_session
-from fruits_bigdata.storage import configure_s3, open_location
+from fruits_bigdata.images.folder import ImageFolder
+from fruits_bigdata.spark.session import create_session
+from fruits_bigdata.storage.locations import url_to_fs
+from fruits_bigdata.storage.s3 import configure_s3
 from fruits_bigdata.vision.engine import CompiledModel
 from fruits_bigdata.vision.model import compile_model, describe_model, model_key
 from fruits_bigdata.vision.weights import Weights, write_weights
+from tests.support.instance_metadata import InstanceMetadata
+from tests.support.local_aws import LocalAws
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 PROJECT = Path(__file__).parents[1]
 
-
 # Minutes each.
 _LONGEST = ("test_rehearsal.py", "test_kill.py")
+# Who asks for one of these waits for Java, a server, a browser, TensorFlow, or a run of the whole chain.
+_SLOW = {"spark", "s3_endpoint", "keras_model", "run_project", "browser", "anywhere"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest, so that no process is left alone with them in the end."""
+    """Mark what is slow; begin with the longest, so that no process is left alone with them in the end."""
+    for item in items:
+        if "stress" in item.path.parts or _SLOW & set(item.fixturenames):  # type: ignore[attr-defined]
+            item.add_marker("slow")
     items.sort(key=lambda item: item.path.name not in _LONGEST)
 
 
@@ -220,10 +226,10 @@ def format_params(params: dict[str, Any]) -> str:
     return ",".join(f"{name}={value}" for name, value in flat.items())
 
 
-def run_benchmark(folder: Path, name: str, *flags: str, **options: object) -> tuple[Any, str]:
-    """Run one of `benchmarks/` with some options; return its results, and what it printed."""
+def run_stress(folder: Path, name: str, *flags: str, **options: object) -> tuple[Any, str]:
+    """Run one of `tests/stress` with some options; return its results, and what it printed."""
     options["output"] = folder / "results.json"
-    command = [sys.executable, "-m", f"benchmarks.{name}", *flags]
+    command = [sys.executable, "-m", f"tests.stress.{name}", *flags]
     command += [f"--{option.replace('_', '-')}={value}" for option, value in options.items()]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -240,6 +246,21 @@ def s3_endpoint() -> Iterator[str]:
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
     server.stop()
+
+
+@pytest.fixture
+def metadata_service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
+    """Serve instance metadata by HTTP, to this process and to those that it starts."""
+    servers: list[InstanceMetadata] = []
+
+    def serve(metadata: dict[str, str], tokens: bool = True) -> str:
+        servers.append(InstanceMetadata(metadata, tokens))
+        monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", servers[-1].address)
+        return servers[-1].address
+
+    yield serve
+    for server in servers:
+        server.close()
 
 
 @pytest.fixture(scope="session")
@@ -265,7 +286,7 @@ def s3_settings(s3_endpoint: str) -> dict[str, Any]:
 @pytest.fixture
 def bucket(bare_bucket: str) -> str:
     """A new bucket that encrypts, as AWS' all do."""
-    fs, name = open_location(bare_bucket)
+    fs, name = url_to_fs(bare_bucket)
     rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
     fs.call_s3("put_bucket_encryption", Bucket=name, ServerSideEncryptionConfiguration={"Rules": [rule]})
     return bare_bucket
@@ -279,7 +300,7 @@ def bare_bucket(s3_settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(fsspec.config, "conf", {})
     configure_s3(s3_settings)
     name = f"fruits-{uuid.uuid4().hex}"
-    fs, _ = open_location(f"s3://{name}")
+    fs, _ = url_to_fs(f"s3://{name}")
     fs.call_s3("create_bucket", Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-3"})
     return f"s3://{name}"
 

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 from fruits_bigdata.datasets.scores_csv_dataset import ScoresCsv, ScoresCsvDataset
-from fruits_bigdata.schemas import FEATURES_SCHEMA, LABEL, PATH, PCA_SCHEMA, pca_column_names
 from fruits_bigdata.tables.delta import Change, Table
+from fruits_bigdata.tables.schemas import FEATURES_SCHEMA, LABEL, PATH, PCA_SCHEMA, pca_column_names
 
 PROJECT = Path(__file__).parents[1]
 PATHS = ["Apple Braeburn/1.jpg", "'=1+1.jpg", "007/-2.jpg"]

@@ -31,7 +31,7 @@ import click
 import numpy as np
 import pandas as pd
 
-from benchmarks.runs import (
+from tests.support.runs import (
     FEATURES,
     STATISTICS,
     cosines,

@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fruits_bigdata.images.pixels import decode
 from fruits_bigdata.vision.engine import Engine
-from fruits_bigdata.vision.pixels import decode
 
 
 def bare_engine(paths: list[str], model: bytes) -> float:

@@ -2,7 +2,7 @@
 
     python -m benchmarks.featurization.s3 --images fruits360/Test --weights weights.h5
 
-S3Proxy (benchmarks/s3_server.py) serves the same files. The three places take turns, `--repeats` times after
+S3Proxy (tests.support.s3_server) serves the same files. The three places take turns, `--repeats` times after
 a first round that warms the servers up. Reported are the images per second of the step, the requests and the
 bytes for each image, and whether the features equal those from disk to the last bit.
 """
@@ -16,8 +16,8 @@ from pathlib import Path
 import click
 import numpy as np
 
-from benchmarks.runs import FEATURES, STATISTICS, kedro_run, read_features, sample_images, write_results
-from benchmarks.s3_server import REGION, RESIDENCY, S3Server
+from tests.support.runs import FEATURES, STATISTICS, kedro_run, read_features, sample_images, write_results
+from tests.support.s3_server import REGION, RESIDENCY, S3Server
 
 Figures = dict[str, float]
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.pca.contender import OPENBLAS
 from benchmarks.pca.features import between, open_features, read_real, write_features
-from benchmarks.runs import run_process, write_results
+from tests.support.runs import run_process, write_results
 
 _REFERENCE = "scikit_learn"
 _CONTENDERS = ("moments", "spark_ml", "spark_ml_native", _REFERENCE)

@@ -18,14 +18,14 @@ import numpy as np
 from pyspark.sql import SparkSession
 
 from benchmarks.pca.features import open_features
-from benchmarks.processes import peak_memory_mb, process_tree
-from benchmarks.runs import spark_settings
-from fruits_bigdata.parameters import PcaParameters
+from fruits_bigdata.pipelines.parameters import PcaParameters
 from fruits_bigdata.pipelines.pca import nodes
 from fruits_bigdata.pipelines.pca.nodes import fit_pca_model, summarize_features
-from fruits_bigdata.schemas import REJECTED_SCHEMA
-from fruits_bigdata.spark_session import create_session, start_python_workers
+from fruits_bigdata.spark.session import create_session, start_python_workers
 from fruits_bigdata.tables.delta import Change, Table
+from fruits_bigdata.tables.schemas import REJECTED_SCHEMA
+from tests.support.processes import peak_memory_mb, process_tree
+from tests.support.runs import spark_settings
 
 N_COMPONENTS = 50
 # As Debian's package libopenblas0-pthread installs it.

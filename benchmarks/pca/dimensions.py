@@ -15,12 +15,12 @@ import yaml
 from numpy.typing import NDArray
 
 from benchmarks.pca.features import read_real
-from benchmarks.runs import PROJECT, write_results
 from fruits_bigdata.linalg.moments import Moments
 from fruits_bigdata.linalg.pca import PcaModel, Scale, drift, fit_pca
 from fruits_bigdata.linalg.quality import measure_quality
 from fruits_bigdata.linalg.sample import FeatureSample
 from fruits_bigdata.linalg.summary import FeatureSummary
+from tests.support.runs import PROJECT, write_results
 
 _SCALES: tuple[Scale, ...] = ("none", "std")
 _N_COMPONENTS = (50, 100, 200)

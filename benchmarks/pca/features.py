@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from benchmarks.runs import read_table
-from fruits_bigdata.schemas import FEATURES_SCHEMA, FEATURIZER, IMAGES_SCHEMA
 from fruits_bigdata.tables.data_files import MAX_ROWS
 from fruits_bigdata.tables.delta import Change, Table
+from fruits_bigdata.tables.schemas import FEATURES_SCHEMA, FEATURIZER, IMAGES_SCHEMA
+from tests.support.runs import read_table
 
 _DATE = datetime(2026, 1, 1, tzinfo=UTC)
 

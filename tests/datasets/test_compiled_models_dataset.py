@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from fruits_bigdata.datasets.compiled_models_dataset import CompiledModelsDataset
-from fruits_bigdata.storage import open_location
+from fruits_bigdata.storage.locations import url_to_fs
 
 
 @pytest.mark.parametrize("where", ["disk", "s3"])
@@ -28,7 +28,7 @@ def test_a_flipped_bit_is_noticed_and_the_next_model_replaces_the_damaged_one(
     root = f"{tmp_path}/models" if where == "disk" else f"{request.getfixturevalue('bucket')}/models"
     dataset = CompiledModelsDataset(filepath=root)
     dataset.save({"key": b"a flatbuffer", "key-2": b"another"})
-    fs, folder = open_location(root)
+    fs, folder = url_to_fs(root)
     (path,) = (path for path in fs.ls(folder, detail=False) if "/key-2" not in path)
     fs.pipe_file(path, b"a flatbuffes")
     readers = dataset.load()

@@ -9,7 +9,7 @@ from kedro_datasets._typing import ImagePreview, JSONPreview
 from matplotlib.figure import Figure
 
 from fruits_bigdata.datasets.published_file_dataset import PublishedFileDataset
-from fruits_bigdata.storage import open_location
+from fruits_bigdata.storage.locations import url_to_fs
 
 
 def json_file(folder: Path | str) -> PublishedFileDataset:
@@ -25,7 +25,7 @@ def test_what_is_saved_is_loaded_on_disk_and_on_s3(place: str, request: pytest.F
         dataset.save({"i": i})
     assert dataset.load() == {"i": 1}
     assert dataset.exists()
-    fs, path = open_location(f"{folder}/a report")
+    fs, path = url_to_fs(f"{folder}/a report")
     assert [name.rsplit("/", 1)[-1] for name in fs.ls(path, detail=False)] == ["metrics.json"]
 
 

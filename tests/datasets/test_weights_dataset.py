@@ -7,7 +7,7 @@ from kedro.io import AbstractDataset, DatasetError
 from fruits_bigdata.datasets import weights_dataset
 from fruits_bigdata.datasets.weight_sources import WeightsUnavailableError
 from fruits_bigdata.datasets.weights_dataset import WeightsDataset
-from fruits_bigdata.storage import open_location
+from fruits_bigdata.storage.locations import url_to_fs
 from fruits_bigdata.vision.weights import IMAGENET_DIGEST, WEIGHTS_FILE_NAME, read_weights
 from tests.datasets.conftest import OTHER, SMALL, hdf5
 
@@ -33,13 +33,13 @@ def root(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.mark.usefixtures("no_source")
 def test_a_named_file_is_read_without_its_head_and_nothing_is_kept(root: str) -> None:
-    fs, path = open_location(f"{root}/mine.h5")
+    fs, path = url_to_fs(f"{root}/mine.h5")
     fs.pipe_file(path, hdf5(SMALL))
     # Capitals make no other digest.
     options = {"filepath": f"{root}/mine.h5", "expected_digest": SMALL.digest.upper()}
     assert dataset_of(f"{root}/models", **options).exists()
     assert dataset_of(f"{root}/models", **options).load() == SMALL
-    assert not fs.exists(open_location(f"{root}/models")[1])
+    assert not fs.exists(url_to_fs(f"{root}/models")[1])
 
 
 @pytest.mark.usefixtures("keras_copy")
@@ -83,7 +83,7 @@ def test_fetched_weights_are_kept_for_the_next_load(
     assert not dataset.exists()
     with caplog.at_level(logging.INFO, "fruits_bigdata"):
         assert dataset.load() == SMALL
-    fs, folder = open_location(f"{root}/models")
+    fs, folder = url_to_fs(f"{root}/models")
     (kept,) = fs.ls(folder, detail=False, refresh=True)
     with fs.open(kept) as file:
         assert read_weights(file) == SMALL

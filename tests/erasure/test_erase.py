@@ -19,9 +19,9 @@ from fruits_bigdata.erasure import erase as module
 from fruits_bigdata.erasure.__main__ import main
 from fruits_bigdata.erasure.erase import outputs
 from fruits_bigdata.hooks.common import place_of
-from fruits_bigdata.schemas import FEATURES_SCHEMA
-from fruits_bigdata.storage import open_location
+from fruits_bigdata.storage.locations import url_to_fs
 from fruits_bigdata.tables.delta import Change, Table
+from fruits_bigdata.tables.schemas import FEATURES_SCHEMA
 from tests.erasure.conftest import (
     BROKEN,
     CAMERA,
@@ -314,7 +314,7 @@ def test_the_command_helps() -> None:
 def test_outputs_on_s3_go_with_their_versions_and_uploads(
     command: Command, out: Path, bucket: str, s3_endpoint: str
 ) -> None:
-    fs, name = open_location(bucket)
+    fs, name = url_to_fs(bucket)
     fs.call_s3("put_bucket_versioning", Bucket=name, VersioningConfiguration={"Status": "Enabled"})
     for path in (path for path in out.rglob("*") if path.is_file()):
         for _ in range(2):
@@ -344,7 +344,7 @@ def test_outputs_on_s3_go_with_their_versions_and_uploads(
 def test_photographs_on_s3_go_with_their_versions_and_uploads(
     command: Command, out: Path, bucket: str, s3_endpoint: str
 ) -> None:
-    fs, name = open_location(bucket)
+    fs, name = url_to_fs(bucket)
     fs.call_s3("put_bucket_versioning", Bucket=name, VersioningConfiguration={"Status": "Enabled"})
     for path in (ERASED, ERASED, BROKEN, f"{ERASED}.jpg", "Café crème/2.jpg"):
         fs.pipe_file(f"{name}/Test/{path}", path.encode())

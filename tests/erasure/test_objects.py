@@ -4,32 +4,32 @@ import pytest
 
 from fruits_bigdata.erasure import objects
 from fruits_bigdata.erasure.objects import find_history, find_objects, remove_objects
-from fruits_bigdata.storage import open_location
+from fruits_bigdata.storage.locations import url_to_fs
 
 
 @pytest.fixture
 def name(bucket: str) -> str:
     """A bucket that keeps versions."""
-    fs, name = open_location(bucket)
+    fs, name = url_to_fs(bucket)
     fs.call_s3("put_bucket_versioning", Bucket=name, VersioningConfiguration={"Status": "Enabled"})
     return name
 
 
 def put(name: str, key: str, times: int = 1) -> None:
-    fs, _ = open_location(f"s3://{name}")
+    fs, _ = url_to_fs(f"s3://{name}")
     for i in range(times):
         fs.call_s3("put_object", Bucket=name, Key=key, Body=f"{key} {i}".encode())
 
 
 def kept(name: str) -> list[tuple[str, str]]:
-    fs, _ = open_location(f"s3://{name}")
+    fs, _ = url_to_fs(f"s3://{name}")
     found: dict[str, Any] = fs.call_s3("list_object_versions", Bucket=name)
     versions = [(one["Key"], "current" if one["IsLatest"] else "old") for one in found.get("Versions", ())]
     return sorted(versions + [(one["Key"], "marker") for one in found.get("DeleteMarkers", ())])
 
 
 def test_objects_go_with_all_their_versions_and_no_others(name: str) -> None:
-    fs, _ = open_location(f"s3://{name}")
+    fs, _ = url_to_fs(f"s3://{name}")
     put(name, "Test/a/1.jpg", 3)
     put(name, "Test/a/1.jpg.jpg")
     put(name, "Test/a/deleted before.jpg", 2)
@@ -65,7 +65,7 @@ def test_old_versions_of_an_output_go_and_what_is_current_stays(
     put(name, "Results/part-1.parquet", 2)
     put(name, "Results_PCA/part-0.parquet", 2)
     put(name, "Results_Model/pca_model.npz", 2)
-    fs, _ = open_location(f"s3://{name}")
+    fs, _ = url_to_fs(f"s3://{name}")
     fs.call_s3("delete_object", Bucket=name, Key="Results/part-1.parquet")
     for key in ("Results/part-0.parquet", "Results_PCA/part-0.parquet"):
         fs.call_s3("create_multipart_upload", Bucket=name, Key=key)

@@ -8,7 +8,7 @@ import pytest
 
 from fruits_bigdata.erasure.request import ErasureError, Request
 from fruits_bigdata.erasure.traces import _CHUNK_BYTES, find_traces
-from fruits_bigdata.storage import open_location
+from fruits_bigdata.storage.locations import url_to_fs
 
 NAME = 'Café <&"crème">/a\\b, é.jpg'
 
@@ -56,7 +56,7 @@ def test_rows_are_counted_and_every_spelling_is_seen(tmp_path: Path) -> None:
 
 
 def test_a_bucket_is_searched_as_a_disk_is(bucket: str, tmp_path: Path) -> None:
-    fs, root = open_location(f"{bucket}/Results")
+    fs, root = url_to_fs(f"{bucket}/Results")
     pd.DataFrame({"path": [NAME, "b.jpg"]}).to_parquet(tmp_path / "t.parquet")
     np.savez(tmp_path / "m.npz", paths=json.dumps([NAME]))
     for name in ("t.parquet", "m.npz"):

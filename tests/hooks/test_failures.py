@@ -10,7 +10,7 @@ from pyspark.errors import PythonException
 from pyspark.sql import SparkSession
 
 from fruits_bigdata.hooks.failures import FailureHooks, explain, scratch_folder
-from fruits_bigdata.storage import StorageError
+from fruits_bigdata.storage.errors import StorageError
 
 
 def wrapped(cause: BaseException) -> DatasetError:
@@ -137,7 +137,7 @@ def test_sparks_scratch_folder_is_found(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_workers_own_words_are_found_in_what_java_says(spark: SparkSession) -> None:
     def fail(batches):  # type: ignore[no-untyped-def]
-        from fruits_bigdata.storage import StorageError
+        from fruits_bigdata.storage.errors import StorageError
 
         raise StorageError("S3 (AWS) failed while reading s3://b/1.jpg: SlowDown. Check the bucket")
 

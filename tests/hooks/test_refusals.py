@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from kedro.framework.context import KedroContext
 
-from fruits_bigdata.command_line import ReferenceInParameterError
+from fruits_bigdata.cli.command_line import ReferenceInParameterError
 from fruits_bigdata.hooks.refusals import CutParameterError, PlaceError, PlaceHooks, UnknownParameterError
-from fruits_bigdata.parameters import ParameterError
 from fruits_bigdata.pipeline_registry import register_pipelines
+from fruits_bigdata.pipelines.parameters import ParameterError
 
 LoadContext = Callable[..., KedroContext]
 

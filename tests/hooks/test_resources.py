@@ -8,12 +8,12 @@ from kedro.framework.context import KedroContext
 from kedro.io import DataCatalog, MemoryDataset
 from pyspark.sql import SparkSession
 
-from fruits_bigdata import spark_session
 from fruits_bigdata.hooks import resources
 from fruits_bigdata.hooks.resources import SparkHooks
 from fruits_bigdata.pipeline_registry import register_pipelines
-from fruits_bigdata.schemas import REJECTED_SCHEMA
+from fruits_bigdata.spark import session as spark_session
 from fruits_bigdata.tables.delta import Change, Table
+from fruits_bigdata.tables.schemas import REJECTED_SCHEMA
 
 LoadContext = Callable[..., KedroContext]
 RUN = {"run_id": "my run"}
@@ -34,7 +34,7 @@ from types import SimpleNamespace
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
 from pyspark import SparkContext
-from fruits_bigdata import spark_session
+from fruits_bigdata.spark import session as spark_session
 from fruits_bigdata.hooks import resources
 from fruits_bigdata.hooks.resources import SparkHooks
 

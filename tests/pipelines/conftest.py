@@ -8,15 +8,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from fruits_bigdata import spark_session
-from fruits_bigdata.schemas import (
+from fruits_bigdata.spark import session as spark_session
+from fruits_bigdata.tables.delta import Change, Table
+from fruits_bigdata.tables.schemas import (
     FEATURES_SCHEMA,
     IMAGES_SCHEMA,
     N_FEATURES,
     PCA_SCHEMA,
     REJECTED_SCHEMA,
 )
-from fruits_bigdata.tables.delta import Change, Table
 
 N_IMAGES = 80
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from fruits_bigdata.schemas import IMAGES_SCHEMA, REJECTED_SCHEMA
 from fruits_bigdata.tables.delta import Table
+from fruits_bigdata.tables.schemas import IMAGES_SCHEMA, REJECTED_SCHEMA
 
 DATE = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -5,9 +5,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from fruits_bigdata.schemas import IMAGES_SCHEMA, PATH, REJECTED_SCHEMA
 from fruits_bigdata.tables.comparison import RowNumbers, Work, compare, describe_counts, rows_with
 from fruits_bigdata.tables.delta import Change, Table
+from fruits_bigdata.tables.schemas import IMAGES_SCHEMA, PATH, REJECTED_SCHEMA
 from tests.tables.conftest import DATE, listing, rejections
 
 

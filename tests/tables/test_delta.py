@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fruits_bigdata.schemas import PATH, REJECTED_SCHEMA
 from fruits_bigdata.tables import delta
 from fruits_bigdata.tables.comparison import compare, rows_with
 from fruits_bigdata.tables.delta import (
@@ -28,6 +27,7 @@ from fruits_bigdata.tables.delta import (
     begin_run,
 )
 from fruits_bigdata.tables.rewriting import rewrite
+from fruits_bigdata.tables.schemas import PATH, REJECTED_SCHEMA
 from tests.tables.conftest import rejections
 
 

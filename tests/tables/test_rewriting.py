@@ -3,9 +3,9 @@ from typing import Any
 
 import numpy as np
 
-from fruits_bigdata.schemas import PATH
 from fruits_bigdata.tables.delta import Change, Table
 from fruits_bigdata.tables.rewriting import merge_small_files, rewrite
+from fruits_bigdata.tables.schemas import PATH
 from tests.tables.conftest import rejections
 
 

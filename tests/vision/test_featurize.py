@@ -11,13 +11,13 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from fruits_bigdata.image_folder import ImageFolder
-from fruits_bigdata.schemas import OUTCOME_SCHEMA
+from fruits_bigdata.images.budget import MemoryBudget
+from fruits_bigdata.images.folder import ImageFolder
+from fruits_bigdata.images.pixels import decode
+from fruits_bigdata.tables.schemas import OUTCOME_SCHEMA
 from fruits_bigdata.vision import engine, featurize
-from fruits_bigdata.vision.budget import MemoryBudget
 from fruits_bigdata.vision.engine import CompiledModel, Engine
 from fruits_bigdata.vision.featurize import FeaturesNotFiniteError, featurize_batches
-from fruits_bigdata.vision.pixels import decode
 from fruits_bigdata.vision.statistics import FeaturizationStatistics
 
 

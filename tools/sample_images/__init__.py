@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 from tqdm import tqdm
 
-from fruits_bigdata.storage import whole_file
+from fruits_bigdata.storage.files import atomic_write
 from tools.sample_images.fruits import FRUITS
 from tools.sample_images.surfaces import Fruit
 
@@ -40,6 +40,6 @@ def write_sample_images(root: Path, images_per_class: int = IMAGES_PER_TURN) -> 
         # Further turns fall between the first one's angles, evenly by the golden section.
         angle = 360 / IMAGES_PER_TURN * (index + index // IMAGES_PER_TURN * 0.618034)
         image = Image.fromarray(drawn[name].picture(angle, _SIZE))
-        with whole_file(str(paths[name, index])) as file:
+        with atomic_write(str(paths[name, index])) as file:
             image.save(file, "JPEG", quality=95)
     return len(missing)

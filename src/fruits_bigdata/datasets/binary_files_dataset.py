@@ -3,7 +3,7 @@
 from kedro_datasets.spark import SparkDatasetV2
 from pyspark.sql import DataFrame
 
-from fruits_bigdata.spark_session import get_session
+from fruits_bigdata.spark.session import get_session
 
 
 class BinaryFilesDataset(SparkDatasetV2):  # type: ignore[misc]

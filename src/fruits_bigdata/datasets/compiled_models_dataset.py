@@ -9,7 +9,9 @@ from typing import Any
 from fsspec import AbstractFileSystem
 from kedro.io import AbstractDataset
 
-from fruits_bigdata.storage import in_short, is_storage_failure, open_location, whole_file
+from fruits_bigdata.storage.errors import in_short, is_storage_failure
+from fruits_bigdata.storage.files import atomic_write
+from fruits_bigdata.storage.locations import url_to_fs
 
 # The name carries the SHA-256, so that a file and its hash come and go together.
 _NAME = re.compile(r"([^/]+)-([0-9a-f]{64})\.tflite")
@@ -35,7 +37,7 @@ class CompiledModelsDataset(AbstractDataset[Mapping[str, bytes], dict[str, Calla
 
     def load(self) -> dict[str, Callable[[], bytes]]:
         """Return the reader of each flatbuffer, by key."""
-        fs, root = open_location(self._filepath)
+        fs, root = url_to_fs(self._filepath)
         if not fs.isdir(root):
             return {}
 
@@ -60,7 +62,7 @@ class CompiledModelsDataset(AbstractDataset[Mapping[str, bytes], dict[str, Calla
             name = f"{key}-{hashlib.sha256(content).hexdigest()}.tflite"
             place = f"{self._filepath}/{name}"
             try:
-                with whole_file(place) as file:
+                with atomic_write(place) as file:
                     file.write(content)
                 self._remove_others(key, name)
             except Exception as error:
@@ -74,7 +76,7 @@ class CompiledModelsDataset(AbstractDataset[Mapping[str, bytes], dict[str, Calla
                 )
 
     def _remove_others(self, key: str, kept: str) -> None:
-        fs, root = open_location(self._filepath)
+        fs, root = url_to_fs(self._filepath)
         for path in fs.ls(root, detail=False):
             name = path.rsplit("/", 1)[-1]
             match = _NAME.fullmatch(name)

@@ -6,7 +6,7 @@ from typing import Any
 from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import TablePreview
 
-from fruits_bigdata import schemas
+from fruits_bigdata.tables import schemas
 from fruits_bigdata.tables.delta import Change, DamagedTableError, Table, TableError
 
 logger = logging.getLogger(__name__)
@@ -20,7 +20,7 @@ class DeltaTableDataset(AbstractDataset[Change, Table]):
 
     Args:
         filepath: The table's folder: a local path or an `s3://` address.
-        schema: The name of an Arrow schema in `fruits_bigdata.schemas`.
+        schema: The name of an Arrow schema in `fruits_bigdata.tables.schemas`.
         repair: Take damaged files out of the table when it is loaded, instead of raising.
         is_derived: The table is made of others. Damaged files are taken out in any case, with a warning.
         metadata: Ignored by Kedro; read by plugins.

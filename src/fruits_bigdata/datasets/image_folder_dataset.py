@@ -4,7 +4,7 @@ from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
-from fruits_bigdata.image_folder import ImageFolder
+from fruits_bigdata.images.folder import ImageFolder
 
 
 class ImageFolderDataset(AbstractDataset[NoReturn, ImageFolder]):

@@ -8,7 +8,8 @@ from typing import Any
 from kedro.io import AbstractDataset, DatasetError
 
 from fruits_bigdata.linalg.pca import PcaModel
-from fruits_bigdata.storage import as_local_file, open_location, whole_file
+from fruits_bigdata.storage.files import as_local_file, atomic_write
+from fruits_bigdata.storage.locations import url_to_fs
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ class PcaModelDataset(AbstractDataset[PcaModel, PcaModel | None]):
         Raises:
             DatasetError: There is none yet, or it is damaged.
         """
-        fs, path = open_location(self._filepath)
+        fs, path = url_to_fs(self._filepath)
         if not fs.exists(path):
             if self._may_be_missing:
                 return None
@@ -66,15 +67,15 @@ class PcaModelDataset(AbstractDataset[PcaModel, PcaModel | None]):
         """Replace the model; first, the new one is put on record."""
         if self._record is not None:
             recorded = f"{self._record}/{data.name}.npz"
-            fs, path = open_location(recorded)
+            fs, path = url_to_fs(recorded)
             if not fs.exists(path):
-                with whole_file(recorded) as file:
+                with atomic_write(recorded) as file:
                     data.without_summary().save(file)
-        with whole_file(self._filepath) as file:
+        with atomic_write(self._filepath) as file:
             data.save(file)
 
     def _exists(self) -> bool:
-        fs, path = open_location(self._filepath)
+        fs, path = url_to_fs(self._filepath)
         return bool(fs.exists(path))
 
     def _describe(self) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
 
-from fruits_bigdata.storage import as_local_file, open_location, whole_file
+from fruits_bigdata.storage.files import as_local_file, atomic_write
+from fruits_bigdata.storage.locations import url_to_fs
 
 
 class PublishedFileDataset(AbstractDataset[Any, Any]):
@@ -52,14 +53,14 @@ class PublishedFileDataset(AbstractDataset[Any, Any]):
         with tempfile.TemporaryDirectory() as folder:
             whole = Path(folder, self._filepath.rsplit("/", 1)[-1])
             self._at(str(whole)).save(data)
-            with whole.open("rb") as new, whole_file(self._filepath) as file:
+            with whole.open("rb") as new, atomic_write(self._filepath) as file:
                 shutil.copyfileobj(new, file)
 
     def _at(self, filepath: str) -> AbstractDataset[Any, Any]:
         return AbstractDataset.from_config(Path(filepath).name, {**self._config, "filepath": filepath})
 
     def _exists(self) -> bool:
-        fs, path = open_location(self._filepath)
+        fs, path = url_to_fs(self._filepath)
         return bool(fs.exists(path))
 
     def _describe(self) -> dict[str, Any]:

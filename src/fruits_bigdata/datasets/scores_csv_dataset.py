@@ -10,8 +10,9 @@ import pyarrow.compute as pc
 from kedro.io import AbstractDataset, DatasetError
 from pyarrow import csv
 
-from fruits_bigdata.schemas import PATH
-from fruits_bigdata.storage import as_local_file, open_location, whole_file
+from fruits_bigdata.storage.files import as_local_file, atomic_write
+from fruits_bigdata.storage.locations import url_to_fs
+from fruits_bigdata.tables.schemas import PATH
 
 _FILE = "pca.csv"
 # What the CSV was made from, and its size. No reader takes it for data.
@@ -59,7 +60,7 @@ class ScoresCsvDataset(AbstractDataset[ScoresCsv, pa.ChunkedArray]):
         Raises:
             DatasetError: There is no CSV yet.
         """
-        fs, path = open_location(f"{self._filepath}/{_FILE}")
+        fs, path = url_to_fs(f"{self._filepath}/{_FILE}")
         if not fs.exists(path):
             raise DatasetError(
                 f"There is no {self._filepath}/{_FILE}: run `kedro run --pipelines export` first"
@@ -76,14 +77,14 @@ class ScoresCsvDataset(AbstractDataset[ScoresCsv, pa.ChunkedArray]):
         """Replace the CSV, unless it was made from the same."""
         if self._source() == data.source:
             return
-        with whole_file(f"{self._filepath}/{_FILE}") as file, csv.CSVWriter(file, data.schema) as writer:
+        with atomic_write(f"{self._filepath}/{_FILE}") as file, csv.CSVWriter(file, data.schema) as writer:
             for batch in data.batches:
                 writer.write_batch(_without_formulas(batch))
-        with whole_file(f"{self._filepath}/{_SOURCE}") as file:
+        with atomic_write(f"{self._filepath}/{_SOURCE}") as file:
             file.write(json.dumps({"source": data.source, "bytes": self._size()}).encode())
 
     def _source(self) -> str | None:
-        fs, path = open_location(f"{self._filepath}/{_SOURCE}")
+        fs, path = url_to_fs(f"{self._filepath}/{_SOURCE}")
         try:
             facts = json.loads(fs.cat_file(path))
             return str(facts["source"]) if facts["bytes"] == self._size() else None
@@ -91,11 +92,11 @@ class ScoresCsvDataset(AbstractDataset[ScoresCsv, pa.ChunkedArray]):
             return None
 
     def _size(self) -> int:
-        fs, path = open_location(f"{self._filepath}/{_FILE}")
+        fs, path = url_to_fs(f"{self._filepath}/{_FILE}")
         return int(fs.size(path))
 
     def _exists(self) -> bool:
-        fs, path = open_location(f"{self._filepath}/{_FILE}")
+        fs, path = url_to_fs(f"{self._filepath}/{_FILE}")
         return bool(fs.exists(path))
 
     def _describe(self) -> dict[str, Any]:

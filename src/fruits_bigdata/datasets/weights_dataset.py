@@ -8,7 +8,8 @@ from typing import Any, NoReturn
 from kedro.io import AbstractDataset, DatasetError
 
 from fruits_bigdata.datasets.weight_sources import fetch_weights
-from fruits_bigdata.storage import open_location, whole_file
+from fruits_bigdata.storage.files import atomic_write
+from fruits_bigdata.storage.locations import url_to_fs
 from fruits_bigdata.vision.weights import (
     IMAGENET_DIGEST,
     WEIGHTS_FILE_NAME,
@@ -87,7 +88,7 @@ class WeightsDataset(AbstractDataset[None, Weights]):
         raise DatasetError(f"{type(self).__name__} is read-only; put weights under {self._kept} yourself.")
 
     def _read(self, location: str, way_out: str) -> Weights:
-        fs, path = open_location(location)
+        fs, path = url_to_fs(location)
         try:
             weights = read_weights(BytesIO(fs.cat_file(path)))
         except FileNotFoundError:
@@ -107,7 +108,7 @@ class WeightsDataset(AbstractDataset[None, Weights]):
         buffer = BytesIO()
         write_weights(weights, buffer)
         try:
-            with whole_file(self._kept) as file:
+            with atomic_write(self._kept) as file:
                 file.write(buffer.getvalue())
         except OSError as error:
             # This run has its weights; a read-only folder costs the next run another fetch, no more.
@@ -118,7 +119,7 @@ class WeightsDataset(AbstractDataset[None, Weights]):
             logger.info("Weights: kept as %s, %s bytes", self._kept, f"{buffer.getbuffer().nbytes:,}")
 
     def _exists(self) -> bool:
-        fs, path = open_location(self._filepath or self._kept)
+        fs, path = url_to_fs(self._filepath or self._kept)
         return bool(fs.isfile(path))
 
     def _describe(self) -> dict[str, Any]:

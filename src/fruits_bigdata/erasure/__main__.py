@@ -9,9 +9,9 @@ from kedro.framework.cli.utils import _split_params
 from kedro.framework.startup import bootstrap_project
 from kedro.io import DatasetError
 
+from fruits_bigdata.cli.log_format import escape_controls
 from fruits_bigdata.erasure.erase import Findings, erase, preview
 from fruits_bigdata.erasure.request import Request, read_names
-from fruits_bigdata.log_format import escape_controls
 
 
 @click.command()

@@ -21,13 +21,14 @@ from kedro.runner import SequentialRunner
 from fruits_bigdata.erasure.objects import Stored, find_history, find_objects, remove_objects
 from fruits_bigdata.erasure.request import ErasureError, Request
 from fruits_bigdata.erasure.traces import Trace, files_at, find_traces
-from fruits_bigdata.image_folder import ENDINGS, ImageFolder
-from fruits_bigdata.schemas import IMAGES_SCHEMA, PATH
-from fruits_bigdata.spark_session import map_parts, stop_session
-from fruits_bigdata.storage import in_short, is_s3
+from fruits_bigdata.images.folder import ENDINGS, ImageFolder
+from fruits_bigdata.spark.session import map_parts, stop_session
+from fruits_bigdata.storage.errors import in_short
+from fruits_bigdata.storage.locations import is_s3
 from fruits_bigdata.tables.comparison import compare, rows_by_file
 from fruits_bigdata.tables.delta import Change, Table, begin_run
 from fruits_bigdata.tables.rewriting import rewrite
+from fruits_bigdata.tables.schemas import IMAGES_SCHEMA, PATH
 
 # The listing comes last: as long as it names an image, an erasure that was cut off can be started again.
 _LISTING = "images"

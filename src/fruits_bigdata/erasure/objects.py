@@ -7,7 +7,7 @@ from typing import Any
 from fsspec import AbstractFileSystem
 
 from fruits_bigdata.erasure.request import ErasureError
-from fruits_bigdata.storage import is_s3, open_location
+from fruits_bigdata.storage.locations import is_s3, url_to_fs
 
 # As many as S3 takes at once.
 _BATCH = 1_000
@@ -28,7 +28,7 @@ def find_objects(bucket: str, prefix: str, wanted: Callable[[str], bool]) -> lis
         prefix: What their keys begin with.
         wanted: Tells which of these keys.
     """
-    fs, _ = open_location(f"s3://{bucket}")
+    fs, _ = url_to_fs(f"s3://{bucket}")
     return [entry for entry in _entries(fs, bucket, prefix) if wanted(entry["Key"])]
 
 
@@ -36,7 +36,7 @@ def find_history(url: str) -> list[Stored]:
     """Return what is no current object at or below a place on S3; nothing of one on disk."""
     if not is_s3(url):
         return []
-    bucket, _, key = open_location(url)[1].partition("/")
+    bucket, _, key = url_to_fs(url)[1].partition("/")
     entries = find_objects(bucket, key, lambda other: other == key or other.startswith(f"{key}/"))
     # A current delete marker, which has no size, hides nothing any more once the versions below it are gone.
     return [entry for entry in entries if not (entry.get("IsLatest") and "Size" in entry)]
@@ -48,7 +48,7 @@ def remove_objects(bucket: str, entries: Iterable[Stored]) -> int:
     Raises:
         ErasureError: S3 refuses one.
     """
-    fs, _ = open_location(f"s3://{bucket}")
+    fs, _ = url_to_fs(f"s3://{bucket}")
     n, rest = 0, iter(entries)
     while batch := list(islice(rest, _BATCH)):
         n += len(batch)

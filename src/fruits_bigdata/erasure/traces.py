@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 from fsspec import AbstractFileSystem
 
 from fruits_bigdata.erasure.request import Request
-from fruits_bigdata.schemas import PATH
-from fruits_bigdata.storage import is_s3, open_location
+from fruits_bigdata.storage.locations import is_s3, url_to_fs
+from fruits_bigdata.tables.schemas import PATH
 
 _CHUNK_BYTES = 8_000_000
 # A path is no longer than that, on a disk or on S3.
@@ -92,7 +92,7 @@ def find_traces(places: Iterable[str], request: Request) -> list[Trace]:
 
 def files_at(place: str) -> Iterator[StoredFile]:
     """Yield the files at or below a place, and the unfinished ones beside it."""
-    fs, root = open_location(place)
+    fs, root = url_to_fs(place)
     paths = fs.find(root) if fs.exists(root) else []
     if not is_s3(place):
         paths += [path for path in fs.glob(f"{glob.escape(root)}.*.tmp") if fs.isfile(path)]

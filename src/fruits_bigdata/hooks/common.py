@@ -6,7 +6,7 @@ from typing import Any
 from kedro.framework.context import KedroContext
 from kedro.io import AbstractDataset
 
-from fruits_bigdata.storage import is_s3, open_location
+from fruits_bigdata.storage.locations import is_s3, url_to_fs
 
 
 def flag(context: KedroContext, name: str) -> bool:
@@ -26,7 +26,7 @@ def place_of(dataset: AbstractDataset[Any, Any]) -> str | None:
     path = filepath_of(dataset)
     if path is None:
         return None
-    _, place = open_location(path)
+    _, place = url_to_fs(path)
     return f"s3://{place}" if is_s3(path) else os.path.realpath(place)
 
 

@@ -16,7 +16,8 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline.node import Node
 
-from fruits_bigdata.storage import StorageError, is_s3, is_s3_failure
+from fruits_bigdata.storage.errors import StorageError, is_s3_failure
+from fruits_bigdata.storage.locations import is_s3
 
 _AGAIN = "then start the run again: it goes on where it was"
 

@@ -11,11 +11,11 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
-from fruits_bigdata.command_line import find_comment, quote_parameter, refuse_references
+from fruits_bigdata.cli.command_line import find_comment, quote_parameter, refuse_references
 from fruits_bigdata.datasets.delta_table_dataset import DeltaTableDataset
 from fruits_bigdata.hooks.common import filepath_of, place_of
-from fruits_bigdata.parameters import check_parameters
-from fruits_bigdata.storage import open_location
+from fruits_bigdata.pipelines.parameters import check_parameters
+from fruits_bigdata.storage.locations import url_to_fs
 
 # Hadoop's globs (org.apache.hadoop.fs.FileSystem.globStatus).
 _PATTERN_CHARACTERS = frozenset("*?[]{}\\")
@@ -87,7 +87,7 @@ class PlaceHooks:
             if path is None or place is None:
                 continue
             # As Spark is given it: what links lead to does not matter to it.
-            _, given = open_location(path)
+            _, given = url_to_fs(path)
             if _SCHEME_CHARACTER in given:
                 raise PlaceError(
                     f"{name} would be written to {given}, and Hadoop takes what comes before the colon for a "

@@ -12,7 +12,7 @@ from kedro.pipeline.node import Node
 from kedro.runner import SequentialRunner
 
 from fruits_bigdata.hooks.common import flag, place_of
-from fruits_bigdata.run_statistics import RunStatistics
+from fruits_bigdata.pipelines.reporting.run_statistics import RunStatistics
 
 # The pipeline that says what a run would do.
 _PLAN = "plan"

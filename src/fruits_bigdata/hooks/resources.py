@@ -11,8 +11,9 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
-from fruits_bigdata.spark_session import configure, start_session, stop_session
-from fruits_bigdata.storage import configure_s3, is_s3
+from fruits_bigdata.spark.session import configure, start_session, stop_session
+from fruits_bigdata.storage.locations import is_s3
+from fruits_bigdata.storage.s3 import configure_s3
 from fruits_bigdata.tables.delta import begin_run
 
 _FEATURES = "features"

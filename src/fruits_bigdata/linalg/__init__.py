@@ -1,1 +1,4 @@
-"""Moments of a feature matrix and the principal components made from them, in numpy."""
+"""Moments of a feature matrix, the principal components made from them, and what these keep.
+
+Imports no other room: numpy and scipy alone.
+"""

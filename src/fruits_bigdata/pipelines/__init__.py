@@ -1,1 +1,4 @@
-"""The steps of the chain: one folder per pipeline, where Spark and Kedro meet the ground floor."""
+"""The steps of the chain, a folder each: `pipeline.py` reads top to bottom, `nodes.py` holds its functions.
+
+Spark and Kedro meet here. May import every room below: `datasets`, `tables`, `vision` and so on.
+"""

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fruits_bigdata.schemas import PATH, REASON
 from fruits_bigdata.tables.delta import Table
+from fruits_bigdata.tables.schemas import PATH, REASON
 from fruits_bigdata.vision.statistics import rejection_kind
 
 _MAX_KINDS = 5

@@ -1,5 +1,5 @@
-"""The tables of the output: their data files, the Delta log that names them, and what has changed since.
+"""The tables of the output: schemas, data files, the Delta log that names them, and what has changed since.
 
 Workers write data files and the driver commits them. Nothing else in the project knows the library
-`deltalake`, and `data_files`, which the workers import, does not either.
+`deltalake`, and `data_files`, which the workers import, does not either. May import `linalg` and `storage`.
 """

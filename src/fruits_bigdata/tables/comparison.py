@@ -9,9 +9,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from fruits_bigdata.linalg.sample import path_hash
-from fruits_bigdata.schemas import KEY, PATH
 from fruits_bigdata.tables.data_files import DataFile
 from fruits_bigdata.tables.delta import Table
+from fruits_bigdata.tables.schemas import KEY, PATH
 
 # Files and, of each, numbers of rows in it.
 RowNumbers = Mapping[DataFile, NDArray[np.int64]]

@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from fruits_bigdata.storage import is_s3, open_bucket, open_location
+from fruits_bigdata.storage.locations import is_s3, url_to_fs
+from fruits_bigdata.storage.s3 import open_bucket
 
 if TYPE_CHECKING:
     from obstore.store import S3Store
@@ -82,7 +83,7 @@ class DataFolder:
         self.schema: pa.Schema = state["schema"]
         self._s3_options: dict[str, Any] = state["s3_options"]
         self.prefix: str = state["prefix"]
-        self.path = open_location(self.url)[1]
+        self.path = url_to_fs(self.url)[1]
         self._bucket: S3Store | None = None
 
     def write(self, rows: pa.Table) -> DataFile:
@@ -170,7 +171,7 @@ class DataFolder:
         """Tell whether somebody else's data lie in the folder: Spark's files, or partitions."""
         if any(not _OWN_NAME.match(name) for name, _, _ in self._entries()):
             return True
-        fs, path = open_location(self.url)
+        fs, path = url_to_fs(self.url)
         return bool(fs.isdir(path)) and bool(fs.glob(f"{glob.escape(path)}/version=*"))
 
     def sizes(self) -> dict[str, int]:

@@ -19,13 +19,9 @@ from typing import TYPE_CHECKING, Any
 import fsspec
 import pyarrow as pa
 
-from fruits_bigdata.storage import (
-    StorageError,
-    delta_options,
-    in_short,
-    is_s3,
-    open_location,
-)
+from fruits_bigdata.storage.errors import StorageError, in_short
+from fruits_bigdata.storage.locations import is_s3, url_to_fs
+from fruits_bigdata.storage.s3 import delta_options
 from fruits_bigdata.tables.data_files import DamagedFileError, DataFile, DataFolder
 
 if TYPE_CHECKING:
@@ -354,7 +350,7 @@ class Table:
         """
         if self.metadata.get("run") == _this_run.run and self.metadata.get("host") == _this_run.host:
             assert self.version is not None
-            fs, path = open_location(self._log_entry(self.version))
+            fs, path = url_to_fs(self._log_entry(self.version))
             # By the clock of the storage, which the files' times are of, too.
             before = fs.modified(path).timestamp()
         else:
@@ -419,7 +415,7 @@ class Table:
 
         `DeltaTable.history` would, but finds nothing in a folder with a space in its name.
         """
-        fs, path = open_location(self._log_entry(version))
+        fs, path = url_to_fs(self._log_entry(version))
         try:
             actions = [json.loads(line) for line in fs.cat_file(path).splitlines()]
         except FileNotFoundError:

@@ -1,1 +1,4 @@
-"""From the bytes of a photograph to its pixels and features; knows neither Spark nor Kedro."""
+"""From pixels to features: weights, the compiled model, the interpreter, a worker's step and its statistics.
+
+May import `images`, `tables.schemas` and `storage`; knows neither Spark nor Kedro.
+"""

@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from fruits_bigdata.image_folder import ImageSizeError
-from fruits_bigdata.schemas import LENGTH, OUTCOME_SCHEMA, PATH
-from fruits_bigdata.vision.budget import MAX_FILE_BYTES, MemoryBudget
-from fruits_bigdata.vision.container import UnusableImageError
+from fruits_bigdata.images.budget import MAX_FILE_BYTES, MemoryBudget
+from fruits_bigdata.images.container import UnusableImageError
+from fruits_bigdata.images.folder import ImageSizeError
+from fruits_bigdata.images.pixels import decode
+from fruits_bigdata.tables.schemas import LENGTH, OUTCOME_SCHEMA, PATH
 from fruits_bigdata.vision.engine import CompiledModel, shared_engine
-from fruits_bigdata.vision.pixels import decode
 from fruits_bigdata.vision.statistics import FeaturizationStatistics, this_worker
 
 # The storage's trouble, not the image's: the task fails and is tried again, the image is not rejected.

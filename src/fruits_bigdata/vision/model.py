@@ -12,9 +12,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fruits_bigdata.schemas import N_FEATURES
+from fruits_bigdata.images.pixels import IMAGE_SIZE
+from fruits_bigdata.tables.schemas import N_FEATURES
 from fruits_bigdata.vision.engine import CompiledModel, Engine
-from fruits_bigdata.vision.pixels import IMAGE_SIZE
 from fruits_bigdata.vision.weights import Weights
 
 # Raise it when the same file would give other pixels or the same weights another flatbuffer.

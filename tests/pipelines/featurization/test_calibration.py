@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fruits_bigdata.image_folder import ImageFolder
+from fruits_bigdata.images.folder import ImageFolder
+from fruits_bigdata.images.pixels import decode
 from fruits_bigdata.pipelines.featurization import calibration
 from fruits_bigdata.pipelines.featurization.calibration import sample_pixels
-from fruits_bigdata.vision.pixels import decode
 
 
 def test_the_sample_is_the_same_each_time_and_spread_over_the_classes(

@@ -9,9 +9,7 @@ import pytest
 from PIL import Image
 from pyspark.sql import SparkSession
 
-from fruits_bigdata.chunks import chunk_sizes
-from fruits_bigdata.image_folder import ImageFolder
-from fruits_bigdata.parameters import FeaturizationParameters
+from fruits_bigdata.images.folder import ImageFolder
 from fruits_bigdata.pipelines.featurization import nodes
 from fruits_bigdata.pipelines.featurization.nodes import (
     RemovalError,
@@ -21,10 +19,12 @@ from fruits_bigdata.pipelines.featurization.nodes import (
     featurize_images,
 )
 from fruits_bigdata.pipelines.loading.nodes import list_images
-from fruits_bigdata.schemas import FEATURES_SCHEMA, IMAGES_SCHEMA, REJECTED_SCHEMA
+from fruits_bigdata.pipelines.parameters import FeaturizationParameters
+from fruits_bigdata.spark.chunks import chunk_sizes
 from fruits_bigdata.tables import rewriting
 from fruits_bigdata.tables.comparison import Work
 from fruits_bigdata.tables.delta import Table
+from fruits_bigdata.tables.schemas import FEATURES_SCHEMA, IMAGES_SCHEMA, REJECTED_SCHEMA
 from fruits_bigdata.vision import model
 from fruits_bigdata.vision.engine import CompiledModel
 from fruits_bigdata.vision.weights import Weights

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from fruits_bigdata.image_folder import ImageFolder
+from fruits_bigdata.images.folder import ImageFolder
 from fruits_bigdata.pipelines.loading.nodes import list_images
-from fruits_bigdata.schemas import IMAGES_SCHEMA
 from fruits_bigdata.tables.delta import Table
+from fruits_bigdata.tables.schemas import IMAGES_SCHEMA
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from fruits_bigdata.linalg.moments import Moments
 from fruits_bigdata.linalg.sample import FeatureSample
 from fruits_bigdata.linalg.summary import FeatureSummary
 from fruits_bigdata.pipelines.pca.batches import project_batches, summarize, summary_of_row
-from fruits_bigdata.schemas import PCA_SCHEMA
+from fruits_bigdata.tables.schemas import PCA_SCHEMA
 
 
 def batch(matrix: np.ndarray) -> pa.RecordBatch:

@@ -11,14 +11,14 @@ from fruits_bigdata.linalg.moments import Moments
 from fruits_bigdata.linalg.pca import PcaError, PcaModel, fit_pca
 from fruits_bigdata.linalg.sample import FeatureSample
 from fruits_bigdata.linalg.summary import FeatureSummary
-from fruits_bigdata.parameters import PcaParameters
+from fruits_bigdata.pipelines.parameters import PcaParameters
 from fruits_bigdata.pipelines.pca import nodes
 from fruits_bigdata.pipelines.pca.nodes import fit_pca_model, project_features, summarize_features
-from fruits_bigdata.schemas import REJECTED_SCHEMA
 from fruits_bigdata.tables.comparison import rows_with
 from fruits_bigdata.tables.data_files import DataFile
 from fruits_bigdata.tables.delta import Change, DamagedTableError, Table
 from fruits_bigdata.tables.rewriting import merge_small_files, rewrite
+from fruits_bigdata.tables.schemas import REJECTED_SCHEMA
 from tests.pipelines.conftest import Store, open_store, reject
 
 PARAMETERS = PcaParameters(n_components=20, solver="moments", scale="none")

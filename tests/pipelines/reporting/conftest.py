@@ -15,8 +15,8 @@ from fruits_bigdata.linalg.sample import FeatureSample
 from fruits_bigdata.linalg.summary import FeatureSummary
 from fruits_bigdata.pipelines.pca.nodes import project_features
 from fruits_bigdata.pipelines.reporting.nodes import measure_pca_quality
-from fruits_bigdata.schemas import PCA_SCHEMA
 from fruits_bigdata.tables.delta import Table
+from fruits_bigdata.tables.schemas import PCA_SCHEMA
 
 LABELS = ("class 0", "class 1", "class 2", "class 3")
 

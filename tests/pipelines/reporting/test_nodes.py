@@ -3,7 +3,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from fruits_bigdata.image_folder import ImageFolder
+from fruits_bigdata.images.folder import ImageFolder
 from fruits_bigdata.pipelines.reporting import nodes
 from fruits_bigdata.pipelines.reporting.nodes import (
     TooManyRejectedError,

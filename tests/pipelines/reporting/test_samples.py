@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from fruits_bigdata.pipelines.reporting.samples import read_pictures, sample_points
-from fruits_bigdata.schemas import PCA_SCHEMA
-from fruits_bigdata.storage import StorageError
+from fruits_bigdata.storage.errors import StorageError
 from fruits_bigdata.tables.delta import Change, Table
+from fruits_bigdata.tables.schemas import PCA_SCHEMA
 
 
 def test_all_of_few_images_are_points(pca: Table) -> None:

@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 
 from fruits_bigdata.datasets.scores_csv_dataset import ScoresCsv
 from fruits_bigdata.linalg.pca import PcaModel
-from fruits_bigdata.schemas import LABEL, PATH, PCA, pca_column_names
 from fruits_bigdata.tables.delta import Table
+from fruits_bigdata.tables.schemas import LABEL, PATH, PCA, pca_column_names
 
 # Up to so many rows are sorted by their path: some 500 MB are held meanwhile.
 _MAX_SORTED_ROWS = 2_000_000

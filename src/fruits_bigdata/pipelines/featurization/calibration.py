@@ -7,10 +7,10 @@ import logging
 import numpy as np
 from numpy.typing import NDArray
 
-from fruits_bigdata.image_folder import ImageFolder
-from fruits_bigdata.schemas import PATH
-from fruits_bigdata.vision.container import UnusableImageError
-from fruits_bigdata.vision.pixels import decode
+from fruits_bigdata.images.container import UnusableImageError
+from fruits_bigdata.images.folder import ImageFolder
+from fruits_bigdata.images.pixels import decode
+from fruits_bigdata.tables.schemas import PATH
 
 # 200 bring the features no nearer to float32's: benchmarks/int8.py --n-calibration.
 N_IMAGES = 100

@@ -14,18 +14,18 @@ from pyspark import Accumulator, Broadcast
 from pyspark.sql import SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from fruits_bigdata.chunks import chunk_sizes
-from fruits_bigdata.image_folder import ImageFolder
-from fruits_bigdata.parameters import FeaturizationParameters
+from fruits_bigdata.images.folder import ImageFolder
 from fruits_bigdata.pipelines.featurization.calibration import sample_pixels
 from fruits_bigdata.pipelines.featurization.progress import show_progress
 from fruits_bigdata.pipelines.featurization.tasks import RESULT_SCHEMA, TASK_SCHEMA, TaskResult, run_task
-from fruits_bigdata.schemas import FEATURIZER
-from fruits_bigdata.spark_session import get_session, map_parts
+from fruits_bigdata.pipelines.parameters import FeaturizationParameters
+from fruits_bigdata.spark.chunks import chunk_sizes
+from fruits_bigdata.spark.session import get_session, map_parts
 from fruits_bigdata.tables.comparison import Work, compare, describe_counts
 from fruits_bigdata.tables.data_files import DataFile
 from fruits_bigdata.tables.delta import Change, Table
 from fruits_bigdata.tables.rewriting import merge_small_files, rewrite
+from fruits_bigdata.tables.schemas import FEATURIZER
 from fruits_bigdata.vision import model
 from fruits_bigdata.vision.engine import CompiledModel
 from fruits_bigdata.vision.featurize import featurize_batches

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fruits_bigdata.schemas import (
+from fruits_bigdata.tables.data_files import DataFile, DataFolder
+from fruits_bigdata.tables.schemas import (
     FEATURES_SCHEMA,
     IMAGES_SCHEMA,
     MODIFIED,
@@ -15,7 +16,6 @@ from fruits_bigdata.schemas import (
     REASON,
     REJECTED_SCHEMA,
 )
-from fruits_bigdata.tables.data_files import DataFile, DataFolder
 from fruits_bigdata.vision.statistics import FeaturizationStatistics
 
 # Spark's timestamps go through pandas, whose dates end in 2262; whole microseconds go through unharmed.

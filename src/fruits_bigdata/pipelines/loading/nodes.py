@@ -5,9 +5,9 @@ import logging
 
 import pyarrow as pa
 
-from fruits_bigdata.image_folder import ENDINGS, ImageFolder
-from fruits_bigdata.schemas import IMAGES_SCHEMA, PATH
+from fruits_bigdata.images.folder import ENDINGS, ImageFolder
 from fruits_bigdata.tables.delta import Change, Table
+from fruits_bigdata.tables.schemas import IMAGES_SCHEMA, PATH
 
 # A file of some 100 MB.
 _ROWS_PER_FILE = 2_000_000

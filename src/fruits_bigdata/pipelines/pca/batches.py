@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from fruits_bigdata.linalg.moments import Moments
 from fruits_bigdata.linalg.sample import FeatureSample
 from fruits_bigdata.linalg.summary import FeatureSummary
-from fruits_bigdata.schemas import FEATURES, LABEL, N_FEATURES, PATH, PCA_SCHEMA
+from fruits_bigdata.tables.schemas import FEATURES, LABEL, N_FEATURES, PATH, PCA_SCHEMA
 
 # A summary on its way to the driver: moments, paths, labels, features.
 SummaryRow = tuple[bytes, list[str], list[str], bytes]

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from fruits_bigdata.linalg.pca import PcaError, PcaModel, drift, fit_pca
 from fruits_bigdata.linalg.sample import share_for
 from fruits_bigdata.linalg.summary import FeatureSummary
-from fruits_bigdata.parameters import PcaParameters
+from fruits_bigdata.pipelines.parameters import PcaParameters
 from fruits_bigdata.pipelines.pca.batches import SummaryRow, project_batches, summarize, summary_of_row
 from fruits_bigdata.pipelines.pca.spark_ml import with_spark_ml
 from fruits_bigdata.pipelines.rejections import count_rejections, describe_rejections
-from fruits_bigdata.schemas import FEATURES, FEATURIZER, LABEL, MODEL, N_FEATURES, PATH
-from fruits_bigdata.spark_session import map_parts
+from fruits_bigdata.spark.session import map_parts
 from fruits_bigdata.tables.data_files import DataFile, DataFolder, share_out
 from fruits_bigdata.tables.delta import Change, DamagedTableError, Table
+from fruits_bigdata.tables.schemas import FEATURES, FEATURIZER, LABEL, MODEL, N_FEATURES, PATH
 
 # Partial summaries of 7 MB and a share of the sample: so many fit the driver's spark.driver.maxResultSize.
 _MAX_PARTIALS = 32

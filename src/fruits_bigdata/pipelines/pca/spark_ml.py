@@ -9,10 +9,10 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 
 from fruits_bigdata.linalg.pca import PcaError, PcaModel, fix_signs
-from fruits_bigdata.schemas import FEATURES, PCA
-from fruits_bigdata.spark_session import get_session
+from fruits_bigdata.spark.session import get_session
 from fruits_bigdata.tables.data_files import share_out
 from fruits_bigdata.tables.delta import Table
+from fruits_bigdata.tables.schemas import FEATURES, PCA
 
 # Both solve the same eigenproblem in float64; right ones differ by 1e-13 (benchmarks/pca).
 _TOLERANCE = 1e-6

@@ -2,7 +2,7 @@
 
 import logging
 
-from fruits_bigdata.image_folder import ImageFolder
+from fruits_bigdata.images.folder import ImageFolder
 from fruits_bigdata.pipelines.featurization.nodes import find_work
 from fruits_bigdata.pipelines.loading.nodes import read_listing
 from fruits_bigdata.tables.delta import Table

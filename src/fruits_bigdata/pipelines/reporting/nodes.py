@@ -10,8 +10,8 @@ import pandas as pd
 import pyarrow.compute as pc
 from pydantic import BaseModel
 
-from fruits_bigdata.cloud.run_cost import cost_of_run
-from fruits_bigdata.image_folder import ImageFolder
+from fruits_bigdata.cost.run_cost import cost_of_run
+from fruits_bigdata.images.folder import ImageFolder
 from fruits_bigdata.linalg.pca import PcaModel
 from fruits_bigdata.linalg.quality import measure_quality
 from fruits_bigdata.pipelines.rejections import describe_rejections
@@ -22,10 +22,10 @@ from fruits_bigdata.pipelines.reporting.plots.rejections import find_rejections
 from fruits_bigdata.pipelines.reporting.plots.similarity import find_class_similarity
 from fruits_bigdata.pipelines.reporting.plots.throughput import find_throughput
 from fruits_bigdata.pipelines.reporting.plots.variance import find_explained_variance
+from fruits_bigdata.pipelines.reporting.run_statistics import RunStatistics
 from fruits_bigdata.pipelines.reporting.samples import Pictures, read_pictures
-from fruits_bigdata.run_statistics import RunStatistics
-from fruits_bigdata.schemas import LABEL, PATH
 from fruits_bigdata.tables.delta import Table
+from fruits_bigdata.tables.schemas import LABEL, PATH
 
 _PACKAGES = (
     "fruits_bigdata",

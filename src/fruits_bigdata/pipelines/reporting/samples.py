@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from fruits_bigdata.images.container import UnusableImageError
+from fruits_bigdata.images.pixels import decode
 from fruits_bigdata.linalg.sample import path_hash
-from fruits_bigdata.schemas import LABEL, PATH, PCA
-from fruits_bigdata.storage import StorageError
+from fruits_bigdata.storage.errors import StorageError
 from fruits_bigdata.tables.delta import Table
-from fruits_bigdata.vision.container import UnusableImageError
-from fruits_bigdata.vision.pixels import decode
+from fruits_bigdata.tables.schemas import LABEL, PATH, PCA
 
 MAX_POINTS = 50_000
 # Most of a reading is waiting, as for S3.

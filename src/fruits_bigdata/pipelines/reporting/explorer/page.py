@@ -15,7 +15,7 @@ from PIL import Image
 
 from fruits_bigdata.pipelines.reporting.plots.style import COLOURS, count
 from fruits_bigdata.pipelines.reporting.samples import Pictures
-from fruits_bigdata.schemas import LABEL, PATH
+from fruits_bigdata.tables.schemas import LABEL, PATH
 
 # Of the page: what a browser opens at once, and a mail carries.
 MAX_BYTES = 20_000_000

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fruits_bigdata.pipelines.reporting.plots.style import COLOURS, count, new_figure, plain, shown
 from fruits_bigdata.pipelines.reporting.samples import Pictures
-from fruits_bigdata.schemas import LABEL, PATH
+from fruits_bigdata.tables.schemas import LABEL, PATH
 
 _MARKERS = "osD^vP*X"
 _MAX_CLASSES_IN_LEGEND = 12

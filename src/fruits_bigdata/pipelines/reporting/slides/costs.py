@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import date
 
-from fruits_bigdata.cloud.cost import Estimate, cheapest, estimate, keeping, nodes
-from fruits_bigdata.cloud.plans import DEFAULT_PLAN, MARKETS, plans
-from fruits_bigdata.cloud.prices import PriceTable, UnknownPriceError
+from fruits_bigdata.cost.cost import Estimate, cheapest, estimate, keeping, nodes
+from fruits_bigdata.cost.plans import DEFAULT_PLAN, MARKETS, plans
+from fruits_bigdata.cost.prices import PriceTable, UnknownPriceError
 
 # The data set of the mission, and what it may grow to.
 _MISSION_IMAGES, _MANY_IMAGES = 22_688, 1_000_000

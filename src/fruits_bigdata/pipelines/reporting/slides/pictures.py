@@ -14,7 +14,7 @@ from fruits_bigdata.pipelines.reporting.slides.french import percent
 from fruits_bigdata.pipelines.reporting.slides.layout import Box, Deck
 from fruits_bigdata.pipelines.reporting.slides.run import Run
 from fruits_bigdata.pipelines.reporting.slides.writing import ACCENT, BODY, MUTED, SMALL, WARN
-from fruits_bigdata.schemas import LABEL, PATH
+from fruits_bigdata.tables.schemas import LABEL, PATH
 
 _IN_A_ROW, _IN_A_GRID, _GRID_COLUMNS = 9, 15, 5
 _MAX_EXAMPLES, _MAX_NEIGHBOURS = 4, 5
