@@ -68,13 +68,7 @@ def nearest(features: NDArray[np.float32]) -> NDArray[np.int64]:
 @click.option("--repeats", type=int, default=3, show_default=True)
 @click.option("--output", type=click.Path(path_type=Path), default=Path("benchmarks/results/int8.json"))
 def main(
-    images: Path,
-    calibrate_on: Path,
-    weights: Path,
-    size: int,
-    n_calibration: int,
-    repeats: int,
-    output: Path,
+    images: Path, calibrate_on: Path, weights: Path, size: int, n_calibration: int, repeats: int, output: Path
 ) -> None:
     """Run the benchmark."""
     read = read_weights(weights)

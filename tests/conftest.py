@@ -29,12 +29,12 @@ from fruits_bigdata.storage.s3 import configure_s3
 from fruits_bigdata.vision.engine import CompiledModel
 from fruits_bigdata.vision.model import compile_model, describe_model, model_key
 from fruits_bigdata.vision.weights import Weights, write_weights
+from tests.support.commands import PROJECT
 from tests.support.instance_metadata import InstanceMetadata
 from tests.support.local_aws import LocalAws
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-PROJECT = Path(__file__).parents[1]
 
 # Minutes each.
 _LONGEST = ("test_rehearsal.py", "test_kill.py")
@@ -130,7 +130,7 @@ def odd_keys() -> list[str]:
 
 
 @pytest.fixture
-def images_path(tmp_path: Path) -> Path:
+def images_path(tmp_path) -> Path:
     """Two classes of three images each, of the data set's size."""
     names = [f"{label}/{i}_100.jpg" for label in ("Apple Red", "Café crème") for i in range(3)]
     return write_images(tmp_path / "Test", names)
@@ -147,12 +147,12 @@ def write_images(folder: Path, names: Iterable[str], seed: int = 0) -> Path:
 
 
 @pytest.fixture
-def image_folder(images_path: Path) -> ImageFolder:
+def image_folder(images_path) -> ImageFolder:
     return ImageFolder(str(images_path))
 
 
 @pytest.fixture
-def listing(image_folder: ImageFolder) -> pa.Table:
+def listing(image_folder) -> pa.Table:
     return pa.Table.from_batches(image_folder.list_batches())
 
 
@@ -184,14 +184,12 @@ def weights(keras_model) -> Weights:  # type: ignore[no-untyped-def]
 
 
 @pytest.fixture(scope="session")
-def compiled_model(weights: Weights) -> CompiledModel:
+def compiled_model(weights) -> CompiledModel:
     return describe_model(weights.digest, compile_model(weights))
 
 
 @pytest.fixture(scope="session")
-def model_params(
-    weights: Weights, compiled_model: CompiledModel, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, str]:
+def model_params(weights, compiled_model, tmp_path_factory) -> dict[str, str]:
     """The parameters that name the weights and the model, which need not be compiled again."""
     folder = tmp_path_factory.mktemp("models")
     with (folder / "seeded.h5").open("w+b") as file:
@@ -249,7 +247,7 @@ def s3_endpoint() -> Iterator[str]:
 
 
 @pytest.fixture
-def metadata_service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
+def metadata_service(monkeypatch) -> Iterator[Callable[..., str]]:
     """Serve instance metadata by HTTP, to this process and to those that it starts."""
     servers: list[InstanceMetadata] = []
 
@@ -272,19 +270,19 @@ def local_aws() -> Iterator[LocalAws]:
 
 
 @pytest.fixture(scope="session")
-def aws_endpoint(s3_endpoint: str, local_aws: LocalAws) -> str:
+def aws_endpoint(s3_endpoint, local_aws) -> str:
     """The same server, with the rest of AWS that moto imitates."""
     return s3_endpoint
 
 
 @pytest.fixture
-def s3_settings(s3_endpoint: str) -> dict[str, Any]:
+def s3_settings(s3_endpoint) -> dict[str, Any]:
     """What `conf/<env>/globals.yml` has under `s3`, for the server."""
     return {"endpoint_url": s3_endpoint, "region": "eu-west-3", "path_style": True}
 
 
 @pytest.fixture
-def bucket(bare_bucket: str) -> str:
+def bucket(bare_bucket) -> str:
     """A new bucket that encrypts, as AWS' all do."""
     fs, name = url_to_fs(bare_bucket)
     rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
@@ -293,7 +291,7 @@ def bucket(bare_bucket: str) -> str:
 
 
 @pytest.fixture
-def bare_bucket(s3_settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> str:
+def bare_bucket(s3_settings, monkeypatch) -> str:
     """The address of a new bucket; every file system of the test talks to the server."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")

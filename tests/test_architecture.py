@@ -31,13 +31,13 @@ def arrows() -> list[tuple[str, str, str]]:
 
 
 @pytest.mark.parametrize(("pipeline", "start", "end"), arrows())
-def test_each_arrow_is_an_input_or_an_output(pipeline: str, start: str, end: str) -> None:
+def test_each_arrow_is_an_input_or_an_output(pipeline, start, end):
     name, reads = (end, True) if end in NODES else (start, False)
     node = NODES[name]
     assert (start in node.inputs) if reads else (end in node.outputs)
     assert pipeline in node.tags
 
 
-def test_no_pipeline_is_left_out() -> None:
+def test_no_pipeline_is_left_out():
     pipelines = {pipeline for pipeline, _, _ in arrows()}
     assert pipelines == set(register_pipelines()) - {"__default__", "plan"}

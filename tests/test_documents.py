@@ -12,13 +12,13 @@ import pytest
 from fruits_bigdata.datasets.scores_csv_dataset import ScoresCsv, ScoresCsvDataset
 from fruits_bigdata.tables.delta import Change, Table
 from fruits_bigdata.tables.schemas import FEATURES_SCHEMA, LABEL, PATH, PCA_SCHEMA, pca_column_names
+from tests.support.commands import PROJECT
 
-PROJECT = Path(__file__).parents[1]
 PATHS = ["Apple Braeburn/1.jpg", "'=1+1.jpg", "007/-2.jpg"]
 
 
 @pytest.mark.parametrize("document", ["gdpr.md"])
-def test_every_test_that_a_document_names_exists(document: str) -> None:
+def test_every_test_that_a_document_names_exists(document):
     text = (PROJECT / "docs" / document).read_text()
     citations = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", text)
     assert len(citations) > 20
@@ -27,7 +27,7 @@ def test_every_test_that_a_document_names_exists(document: str) -> None:
 
 
 @pytest.fixture
-def output(tmp_path: Path) -> Path:
+def output(tmp_path) -> Path:
     """An output with some features and their scores, which need not fit."""
     labels = ["Apple Braeburn", "Apple Braeburn", "007"]
     now = [datetime(2026, 1, 2, tzinfo=UTC)] * 3
@@ -48,7 +48,7 @@ def _commit(folder: Path, schema: pa.Schema, columns: list[Any]) -> None:
     table.commit(Change(table, [table.folder.write(pa.table(columns, schema=schema))]))
 
 
-def test_the_samples_for_readers_of_the_tables_run(output: Path) -> None:
+def test_the_samples_for_readers_of_the_tables_run(output):
     names: dict[str, Any] = {"O": str(output)}
     samples = re.findall(r"```python\n(.*?)```", (PROJECT / "docs/tables.md").read_text(), re.DOTALL)
     samples = [sample for sample in samples if "spark" not in sample]
@@ -62,7 +62,7 @@ def test_the_samples_for_readers_of_the_tables_run(output: Path) -> None:
     assert names["table"].schema.field("vector").type == pa.list_(pa.float32(), 50)
 
 
-def test_every_test_that_a_promise_names_exists() -> None:
+def test_every_test_that_a_promise_names_exists():
     text = (PROJECT / "docs/guarantees.md").read_text()
     citations = []
     for path, test in re.findall(r"`((?:[\w/]+\.py)|\.\.\.)(?:::(\w+))?`", text):

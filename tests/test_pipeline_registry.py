@@ -1,8 +1,5 @@
-from collections.abc import Callable
-
 import pytest
-from kedro.framework.context import KedroContext
-from kedro.pipeline import Node, Pipeline
+from kedro.pipeline import Pipeline
 from kedro.pipeline.preview_contract import TextPreview
 
 from fruits_bigdata.pipeline_registry import register_pipelines
@@ -18,7 +15,7 @@ def is_parameter(name: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def layers(load_context: Callable[..., KedroContext]) -> dict[str, int]:
+def layers(load_context) -> dict[str, int]:
     context = load_context()
     found = {}
     for name in {*context.catalog.keys(), *(name for node in NODES for name in node.outputs)}:
@@ -29,13 +26,13 @@ def layers(load_context: Callable[..., KedroContext]) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("node", NODES, ids=lambda node: node.name)
-def test_data_never_flows_back_to_an_earlier_layer(node: Node, layers: dict[str, int]) -> None:
+def test_data_never_flows_back_to_an_earlier_layer(node, layers):
     # kedro viz shows no layers at all where they run in a circle.
     inputs = [layers[name] for name in node.inputs if not is_parameter(name)]
     assert max(inputs) <= min((layers[name] for name in node.outputs), default=len(LAYERS))
 
 
-def test_the_default_is_all_pipelines_and_every_dataset_is_in_the_catalog(layers: dict[str, int]) -> None:
+def test_the_default_is_all_pipelines_and_every_dataset_is_in_the_catalog(layers):
     pipelines = register_pipelines()
     run = {"loading", "featurization", "pca", "export", "reporting"}
     assert set(pipelines) == run | {"plan", "__default__"}
@@ -47,23 +44,23 @@ def test_the_default_is_all_pipelines_and_every_dataset_is_in_the_catalog(layers
 
 
 @pytest.mark.parametrize("names", [["featurization", "pca"], ["pca", "featurization", "loading"]])
-def test_pipelines_that_are_named_together_wait_for_each_other(names: list[str]) -> None:
+def test_pipelines_that_are_named_together_wait_for_each_other(names):
     pipelines = register_pipelines()
     together = sum((pipelines[name] for name in names), Pipeline([]))
     order = [node.name for node in together.nodes]
     assert order.index("featurize_images") < order.index("summarize_features")
 
 
-def test_a_run_fails_for_its_rejected_images_only_when_all_else_is_done() -> None:
+def test_a_run_fails_for_its_rejected_images_only_when_all_else_is_done():
     assert NODES[-1].name == "check_rejected_share"
 
 
-def test_nothing_is_kept_of_a_plan() -> None:
+def test_nothing_is_kept_of_a_plan():
     assert register_pipelines()["plan"].all_outputs() == {"plan"}
 
 
 @pytest.mark.parametrize("node", NODES, ids=lambda node: node.name)
-def test_kedro_viz_says_of_each_node_what_it_does(node: Node) -> None:
+def test_kedro_viz_says_of_each_node_what_it_does(node):
     preview = node.preview()
     assert isinstance(preview, TextPreview)
     assert preview.content.endswith(".")

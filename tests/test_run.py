@@ -18,14 +18,12 @@ from PIL import Image
 from sklearn.decomposition import PCA
 
 from fruits_bigdata.linalg.pca import PcaModel
-from fruits_bigdata.vision.weights import Weights
 from tests.conftest import format_params, write_images
-
-PROJECT = Path(__file__).parents[1]
+from tests.support.commands import PROJECT
 
 
 @pytest.fixture(scope="module")
-def images_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def images_path(tmp_path_factory) -> Path:
     """Forty images in four classes, one of them broken, with names that people really use."""
     labels = ("Apple Red 1", "Café crème", "a,b", 'the "best"')
     names = [f"{label}/{i}_100.jpg" for label in labels for i in range(10)]
@@ -35,9 +33,7 @@ def images_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def params(
-    images_path: Path, model_params: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, object]:
+def params(images_path, model_params, tmp_path_factory) -> dict[str, object]:
     places = {name: tmp_path_factory.mktemp(name) for name in ("models_path", "output_path")}
     return {**model_params, "images_path": images_path, **places, "pca.n_components": 10}
 
@@ -69,15 +65,13 @@ def stored(params: dict[str, object], table: str) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def first_run(params: dict[str, object]) -> subprocess.CompletedProcess[str]:
+def first_run(params) -> subprocess.CompletedProcess[str]:
     done = kedro_run(params)
     assert done.returncode == 0, done.stdout + done.stderr
     return done
 
 
-def test_every_listed_image_has_features_or_a_reason(
-    first_run: subprocess.CompletedProcess[str], params: dict[str, object], images_path: Path
-) -> None:
+def test_every_listed_image_has_features_or_a_reason(first_run, params, images_path):
     images, features, rejected = (
         stored(params, table)
         for table in ("02_intermediate/images", "04_feature/features", "04_feature/rejected")
@@ -90,9 +84,7 @@ def test_every_listed_image_has_features_or_a_reason(
     assert (images["label"] == [path.split("/")[0] for path in images["path"]]).all()
 
 
-def test_scores_are_those_of_scikit_learn_in_parquet_and_csv(
-    first_run: subprocess.CompletedProcess[str], params: dict[str, object]
-) -> None:
+def test_scores_are_those_of_scikit_learn_in_parquet_and_csv(first_run, params):
     features, pca = stored(params, "04_feature/features"), stored(params, "07_model_output/pca")
     assert list(pca["path"]) == list(features["path"])
     matrix = np.stack(features["features"]).astype(np.float64)
@@ -108,9 +100,7 @@ def test_scores_are_those_of_scikit_learn_in_parquet_and_csv(
     np.testing.assert_array_equal(csv.filter(like="pca_").to_numpy(np.float32), np.stack(pca["pca"]))
 
 
-def test_the_run_says_what_it_did(
-    first_run: subprocess.CompletedProcess[str], params: dict[str, object], weights: Weights
-) -> None:
+def test_the_run_says_what_it_did(first_run, params, weights):
     said = first_run.stdout
     assert "Listed 40 images" in said
     assert "bytes of weights by broadcast" in said
@@ -130,9 +120,7 @@ def test_the_run_says_what_it_did(
     assert report["parameters"]["max_rejected_share"] == 0.5
 
 
-def test_the_report_shows_what_was_found(
-    first_run: subprocess.CompletedProcess[str], params: dict[str, object]
-) -> None:
+def test_the_report_shows_what_was_found(first_run, params):
     folder = Path(str(params["output_path"]), "08_reporting")
     plots = {
         "class_similarity",
@@ -155,9 +143,7 @@ def test_the_report_shows_what_was_found(
     assert (folder / "explorer.html").stat().st_size == explorer["bytes"]
 
 
-def test_the_schema_of_the_metrics_leaves_nothing_out(
-    first_run: subprocess.CompletedProcess[str], params: dict[str, object]
-) -> None:
+def test_the_schema_of_the_metrics_leaves_nothing_out(first_run, params):
     report = metrics(params)
     validator = described()
     validator.check_schema(validator.schema)
@@ -171,9 +157,7 @@ def test_the_schema_of_the_metrics_leaves_nothing_out(
             )
 
 
-def test_a_second_run_computes_nothing_and_needs_no_tensorflow(
-    first_run: subprocess.CompletedProcess[str], params: dict[str, object]
-) -> None:
+def test_a_second_run_computes_nothing_and_needs_no_tensorflow(first_run, params):
     before = stored(params, "04_feature/features")
     # A module that cannot be imported stands before the real one.
     blocked = Path(str(params["models_path"]), "blocked")
@@ -190,7 +174,7 @@ def test_a_second_run_computes_nothing_and_needs_no_tensorflow(
     pd.testing.assert_frame_equal(stored(params, "04_feature/features"), before)
 
 
-def test_parts_run_alone_from_what_is_in_storage(params: dict[str, object], tmp_path: Path) -> None:
+def test_parts_run_alone_from_what_is_in_storage(params, tmp_path):
     given = params | {"output_path": tmp_path, "limit": 14, "pca.n_components": 0.9}
     for part in ("loading", "featurization", "pca", "export"):
         done = kedro_run(given, "--pipelines", part)
@@ -201,13 +185,13 @@ def test_parts_run_alone_from_what_is_in_storage(params: dict[str, object], tmp_
     assert len(stored(given, "07_model_output/pca")) == 14
 
 
-def test_what_is_wrong_is_said(params: dict[str, object], tmp_path: Path) -> None:
+def test_what_is_wrong_is_said(params, tmp_path):
     done = kedro_run(params | {"output_path": tmp_path, "images_path": "/nowhere/at/all"})
     assert done.returncode != 0
     assert "The images folder /nowhere/at/all does not exist" in done.stdout + done.stderr
 
 
-def test_a_run_that_is_told_to_end_stops_spark(params: dict[str, object], tmp_path: Path) -> None:
+def test_a_run_that_is_told_to_end_stops_spark(params, tmp_path):
     words = command(params | {"output_path": tmp_path})
     with subprocess.Popen(words, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -1,13 +1,4 @@
-from collections.abc import Callable
-from pathlib import Path
-
-import pytest
-from kedro.framework.context import KedroContext
-
-LoadContext = Callable[..., KedroContext]
-
-
-def test_parameters_that_exist_reach_catalog_and_nodes(load_context: LoadContext) -> None:
+def test_parameters_that_exist_reach_catalog_and_nodes(load_context):
     context = load_context(output_path="/elsewhere", pca={"n_components": 0.95}, limit=7)
     assert context.catalog["features"]._describe()["filepath"] == "/elsewhere/04_feature/features"
     assert context.catalog.load("params:pca").n_components == 0.95
@@ -15,9 +6,7 @@ def test_parameters_that_exist_reach_catalog_and_nodes(load_context: LoadContext
     assert context.catalog.load("params:limit") == 7
 
 
-def test_home_is_understood_by_every_dataset(
-    load_context: LoadContext, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_home_is_understood_by_every_dataset(load_context, monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     places = {name: f"~/{name}" for name in ("images_path", "output_path", "models_path", "weights_path")}
     catalog = load_context(**places).catalog

@@ -3,16 +3,14 @@
 import base64
 import io
 import json
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-PROJECT = Path(__file__).parents[1]
+from tests.support.commands import run_python
+
 LAYERS = ["raw", "intermediate", "primary", "feature", "model_input", "models", "model_output", "reporting"]
 # What `kedro viz run` and `kedro viz build` do before the one listens and the other copies its page.
 PROGRAM = """
@@ -31,7 +29,7 @@ Site = tuple[dict[str, Any], dict[str, dict[str, Any]]]
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+def site(tmp_path_factory) -> Site:
     """The flow, and what is shown beside each of its parts, by name, of an output with a part of a report."""
     output, shown = tmp_path_factory.mktemp("output"), tmp_path_factory.mktemp("site")
     report = output / "08_reporting"
@@ -39,9 +37,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     Figure(figsize=(3, 2)).savefig(report / "components.png", dpi=100)
     (report / "metrics.json").write_text('{"counts": {"listed": 6050}}')
     (report / "explorer.html").write_text("<p>hello</p>")
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(output), str(shown)], cwd=PROJECT, capture_output=True, text=True
-    )
+    done = run_python(PROGRAM, str(output), str(shown))
     assert done.returncode == 0, done.stderr
     main = json.loads((shown / "api/main").read_text())
     names = {node["id"]: node["name"] for node in main["nodes"]}
@@ -53,11 +49,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     return main, beside
 
 
-def test_datasets_lie_in_kedros_layers(site: Site) -> None:
+def test_datasets_lie_in_kedros_layers(site):
     assert site[0]["layers"] == LAYERS
 
 
-def test_pictures_and_figures_of_the_report_are_previewed(site: Site) -> None:
+def test_pictures_and_figures_of_the_report_are_previewed(site):
     picture, figures = site[1]["components_plot"], site[1]["metrics"]
     assert picture["preview_type"] == "ImagePreview"
     assert Image.open(io.BytesIO(base64.b64decode(picture["preview"]))).size == (300, 200)
@@ -65,11 +61,11 @@ def test_pictures_and_figures_of_the_report_are_previewed(site: Site) -> None:
     assert json.loads(figures["preview"]) == {"counts": {"listed": 6050}}
 
 
-def test_what_is_not_there_has_no_preview(site: Site) -> None:
+def test_what_is_not_there_has_no_preview(site):
     assert site[1]["throughput_plot"]["preview"] is None
 
 
-def test_nodes_say_what_they_do(site: Site) -> None:
+def test_nodes_say_what_they_do(site):
     assert site[1]["plot_components"]["preview"]["content"] == (
         "Draw the images on the plane of PC1 and PC2 by class, and the pictures of some of them."
     )

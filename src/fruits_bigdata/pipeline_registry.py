@@ -34,11 +34,7 @@ def _create_pipelines() -> dict[str, Pipeline]:
         "export": create_export(),
         "reporting": create_reporting(),
     }
-    return {
-        **pipelines,
-        "plan": create_plan(),
-        "__default__": sum(pipelines.values(), Pipeline([])),
-    }
+    return {**pipelines, "plan": create_plan(), "__default__": sum(pipelines.values(), Pipeline([]))}
 
 
 def _described(pipeline: Pipeline) -> Pipeline:

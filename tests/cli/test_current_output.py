@@ -3,9 +3,8 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
-PROJECT = Path(__file__).parents[2]
+from tests.support.commands import PROJECT
 
 # What Livy's Python (its fake_shell.py) does with a cell: one namespace, an output that is closed after it.
 SHELL = """
@@ -42,7 +41,7 @@ def run_cells(*cells: str) -> list[tuple[str, str]]:
     return [tuple(json.loads(line)) for line in done.stdout.splitlines()]
 
 
-def test_each_cell_shows_its_own_log_lines() -> None:
+def test_each_cell_shows_its_own_log_lines():
     answers = run_cells(
         "import logging\nfrom kedro.framework.startup import bootstrap_project\n"
         f"bootstrap_project({str(PROJECT)!r})\nlogging.getLogger('fruits_bigdata').info('the first cell')",

@@ -1,27 +1,23 @@
 """No file's name can move a terminal's cursor or forge a line of the log."""
 
 import logging
-import subprocess
 import sys
-from pathlib import Path
-
-import pytest
 
 from fruits_bigdata.cli.log_format import EscapingFormatter, escape_controls
 from fruits_bigdata.emr import on_aws
+from tests.support.commands import PROJECT, run_python
 
-PROJECT = Path(__file__).parents[2]
 NAME = "a\x1b[2J\r\x9b1m\n12:00:00 INFO done\u202e\udce9 é 🍎.jpg"
 SHOWN = r"a\x1b[2J\r\x9b1m\n12:00:00 INFO done\u202e\udce9 é 🍎.jpg"
 
 
-def test_control_characters_are_shown_and_other_names_stay() -> None:
+def test_control_characters_are_shown_and_other_names_stay():
     assert escape_controls(NAME) == SHOWN
     assert escape_controls("a\n\tb\x1b", keep_lines=True) == "a\n\tb\\x1b"
     assert escape_controls("Café/\\é 🍎🏽 תפוח.jpg") == "Café/\\é 🍎🏽 תפוח.jpg"
 
 
-def test_the_projects_log_escapes_messages_and_tracebacks() -> None:
+def test_the_projects_log_escapes_messages_and_tracebacks():
     program = (
         "import logging\nfrom kedro.framework.startup import bootstrap_project\n"
         f"bootstrap_project({str(PROJECT)!r})\n"
@@ -30,7 +26,7 @@ def test_the_projects_log_escapes_messages_and_tracebacks() -> None:
         "log.warning('Not read: %s', name)\n"
         "try:\n    raise OSError(name)\nexcept OSError:\n    log.exception('failed')\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=True)
+    done = run_python(program)
     first, *others = done.stdout.splitlines()
     assert first.endswith(f"WARNING Not read: {SHOWN}")
     assert others[0].endswith("ERROR   failed")
@@ -39,7 +35,7 @@ def test_the_projects_log_escapes_messages_and_tracebacks() -> None:
     assert not set(done.stdout) & set("\x1b\x9b\r\u202e")
 
 
-def test_what_another_handler_has_made_of_an_exception_is_not_taken() -> None:
+def test_what_another_handler_has_made_of_an_exception_is_not_taken():
     try:
         raise ValueError(NAME)
     except ValueError:
@@ -50,6 +46,6 @@ def test_what_another_handler_has_made_of_an_exception_is_not_taken() -> None:
     assert (record.exc_text, record.args) == (before, ("x",))
 
 
-def test_what_a_command_says_is_escaped(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_command_says_is_escaped(capsys):
     on_aws._say("a\x1b[2J")
     assert capsys.readouterr().out == "a\\x1b[2J\n"

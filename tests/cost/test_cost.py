@@ -2,7 +2,6 @@
 
 import re
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import fsspec
@@ -29,10 +28,10 @@ from fruits_bigdata.cost.prices import PriceTable, work_figures
 from fruits_bigdata.storage.s3 import configure_s3
 from fruits_bigdata.tables.delta import Change, Table
 from fruits_bigdata.tables.schemas import REJECTED_SCHEMA
+from tests.support.commands import PROJECT
 from tests.support.faulty_proxy import FaultyProxy
 from tests.support.moto_s3 import BUCKET, REGION, MotoS3
 
-PROJECT = Path(__file__).parents[2]
 IRELAND, PARIS = PriceTable.load("eu-west-1"), PriceTable.load("eu-west-3")
 SERVERLESS = Plan("EMR Serverless", "4 vCPU with 8 GB", 4)
 
@@ -41,7 +40,7 @@ def values(lines: tuple[Any, ...]) -> dict[str, float]:
     return {line.what: line.value for line in lines}
 
 
-def test_a_million_images_on_the_default_cluster_by_hand() -> None:
+def test_a_million_images_on_the_default_cluster_by_hand():
     one = estimate(DEFAULT_PLAN, 1_000_000, IRELAND)
     assert values(one.time) == pytest.approx(
         {
@@ -77,7 +76,7 @@ def test_a_million_images_on_the_default_cluster_by_hand() -> None:
     assert estimate(DEFAULT_PLAN, 22_688, IRELAND).dollars_per_million == pytest.approx(6.728, abs=1e-3)
 
 
-def test_spot_by_hand() -> None:
+def test_spot_by_hand():
     one = estimate(Plan("Spot", "m5.xlarge", 2, 2), 1_000_000, PARIS)
     # Half of the workers do a twentieth of their work again.
     assert values(one.time)["features"] == pytest.approx(1_000_000 / (16 * 63.75) * 1.025)
@@ -88,7 +87,7 @@ def test_spot_by_hand() -> None:
     assert values(one.money)["EMR's fee"] == pytest.approx(5 * hours * 0.048)
 
 
-def test_serverless_by_hand() -> None:
+def test_serverless_by_hand():
     one = estimate(SERVERLESS, 22_688, PARIS)
     seconds = 120 + 21 + 23 * 0.1 + 22_688 / (16 * 63.75) + 22_688 * (0.0001138 / 8 + 0.0000193 / 0.5)
     assert one.seconds == pytest.approx(seconds)
@@ -104,7 +103,7 @@ def evaluate(arithmetic: str) -> float:
 
 
 @pytest.mark.parametrize("n_images", [1, 22_688, 1_000_000, 100_000_000])
-def test_what_is_printed_is_what_is_computed(n_images: int) -> None:
+def test_what_is_printed_is_what_is_computed(n_images):
     for prices in (IRELAND, PARIS):
         for plan in plans():
             one = estimate(plan, n_images, prices)
@@ -112,7 +111,7 @@ def test_what_is_printed_is_what_is_computed(n_images: int) -> None:
                 assert evaluate(line.arithmetic) == pytest.approx(line.value, rel=1e-3, abs=1e-6), line
 
 
-def test_what_is_assumed_has_a_star_and_what_was_read_or_measured_has_none() -> None:
+def test_what_is_assumed_has_a_star_and_what_was_read_or_measured_has_none():
     lines = {
         line.what: line
         for line in (*estimate(DEFAULT_PLAN, 1, IRELAND).time, *estimate(DEFAULT_PLAN, 1, IRELAND).money)
@@ -132,7 +131,7 @@ def test_what_is_assumed_has_a_star_and_what_was_read_or_measured_has_none() -> 
             assert figure.source
 
 
-def test_the_plans_are_what_the_project_can_start() -> None:
+def test_the_plans_are_what_the_project_can_start():
     parameters = cfn_yaml.load(str(PROJECT / "infra/cluster.yml"))["Parameters"]
     assert set(CLUSTER_TYPES) <= set(parameters["NodeType"]["AllowedValues"])
     assert Plan("on demand", parameters["NodeType"]["Default"], parameters["CoreNodes"]["Default"]) == (
@@ -153,7 +152,7 @@ def test_the_plans_are_what_the_project_can_start() -> None:
     assert spark["spark.executor.cores"] == SERVERLESS_VCPUS
 
 
-def test_measured_figures_are_those_of_the_documents_and_of_the_code() -> None:
+def test_measured_figures_are_those_of_the_documents_and_of_the_code():
     figures = work_figures()
     performance = (PROJECT / "docs/performance.md").read_text()
     assert f"and {2 * figures['images per second'].value:g} between 2,000 and 11,992" in performance
@@ -168,7 +167,7 @@ def test_measured_figures_are_those_of_the_documents_and_of_the_code() -> None:
     assert figures["images of a task"].value == parameters["featurization"]["images_per_task"]
 
 
-def test_a_file_and_a_commit_take_as_many_requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_and_a_commit_take_as_many_requests(tmp_path, monkeypatch):
     # This process' own settings of S3 come back afterwards.
     monkeypatch.setitem(fsspec.config.conf, "s3", {})
     s3 = MotoS3(tmp_path, "key", "secret")
@@ -191,7 +190,7 @@ def test_a_file_and_a_commit_take_as_many_requests(tmp_path: Path, monkeypatch: 
     assert 2 * dear == work_figures()["requests to commit a chunk"].value
 
 
-def test_old_prices_are_said_to_be_old() -> None:
+def test_old_prices_are_said_to_be_old():
     young = list(report(1000, PARIS, None, None, False, date(2027, 5, 21)))
     assert not any(line.startswith("WARNING") for line in young)
     (said,) = [
@@ -202,7 +201,7 @@ def test_old_prices_are_said_to_be_old() -> None:
     assert said.startswith("WARNING: The prices are 181 days old: look them up again")
 
 
-def test_the_command() -> None:
+def test_the_command():
     done = CliRunner().invoke(cost, ["--images", "22688", "--region", "eu-west-1"])
     assert done.exit_code == 0, done.output
     for market in ("on demand", "Spot", "EMR Serverless"):
@@ -226,7 +225,7 @@ def test_the_command() -> None:
     assert "prices.yml has no prices of eu-north-1, it has eu-west-1, eu-west-3: add them" in unknown.output
 
 
-def test_the_document_says_what_the_command_says() -> None:
+def test_the_document_says_what_the_command_says():
     """A price or a figure that changes must change docs/cost.md."""
     document = (PROJECT / "docs/cost.md").read_text()
     for n_images in (22_688, 1_000_000, 100_000_000):

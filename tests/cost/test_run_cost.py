@@ -21,7 +21,7 @@ def statistics(images: int) -> dict[str, Any]:
 
 
 @pytest.fixture
-def emr(tmp_path: Path) -> Callable[..., Path]:
+def emr(tmp_path) -> Callable[..., Path]:
     """What EMR writes on a node: see emr-dynamodb-connector, ClusterTopologyNodeCapacityProvider."""
 
     def write(**changed: Any) -> Path:
@@ -50,7 +50,7 @@ def group(role: str, market: str, count: int, machine: str = "m5.xlarge") -> dic
     }
 
 
-def test_elsewhere_it_says_what_the_same_images_would_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_elsewhere_it_says_what_the_same_images_would_cost(monkeypatch):
     monkeypatch.setattr(run_cost, "is_instance", lambda: False)
     found = cost_of_run(54.0, statistics(11_992))
     same = estimate(DEFAULT_PLAN, 11_992, PriceTable.load("eu-west-3"))
@@ -68,9 +68,7 @@ def test_elsewhere_it_says_what_the_same_images_would_cost(monkeypatch: pytest.M
     assert nothing["dollars_per_million_images"] is None
 
 
-def test_on_a_cluster_its_machines_and_the_time_are_counted(
-    metadata_service: Callable[..., str], emr: Callable[..., Path]
-) -> None:
+def test_on_a_cluster_its_machines_and_the_time_are_counted(metadata_service, emr):
     metadata_service(IN_PARIS)
     found = cost_of_run(600.0, statistics(22_688), emr())
     # Ten minutes of three m5.xlarge: EC2, EMR's fee, 104 GB of disk, an address each; and S3 and KMS.
@@ -86,9 +84,7 @@ def test_on_a_cluster_its_machines_and_the_time_are_counted(
     assert found == json.loads(json.dumps(found))
 
 
-def test_spot_groups_and_nodes_that_came_later_are_counted(
-    metadata_service: Callable[..., str], emr: Callable[..., Path]
-) -> None:
+def test_spot_groups_and_nodes_that_came_later_are_counted(metadata_service, emr):
     metadata_service(IN_PARIS)
     groups = [group("Master", "OnDemand", 1), group("Core", "OnDemand", 1), group("Task", "Spot", 1)]
     found = cost_of_run(3600.0, statistics(1000), emr(instanceGroups=groups))
@@ -101,9 +97,7 @@ def test_spot_groups_and_nodes_that_came_later_are_counted(
     assert found["machines"] == "m5.xlarge, 1 master, 2 workers"
 
 
-def test_an_instance_that_is_no_cluster_costs_ec2_alone(
-    metadata_service: Callable[..., str], tmp_path: Path
-) -> None:
+def test_an_instance_that_is_no_cluster_costs_ec2_alone(metadata_service, tmp_path):
     metadata_service(IN_PARIS)
     found = cost_of_run(1800.0, statistics(1000), tmp_path / "none")
     assert found["dollars"] == pytest.approx(0.112)
@@ -111,9 +105,7 @@ def test_an_instance_that_is_no_cluster_costs_ec2_alone(
     assert found["is_estimate"] is False
 
 
-def test_what_is_not_known_is_said_and_fails_nothing(
-    metadata_service: Callable[..., str], emr: Callable[..., Path]
-) -> None:
+def test_what_is_not_known_is_said_and_fails_nothing(metadata_service, emr):
     def says(metadata: dict[str, str], path: Path) -> str:
         metadata_service(metadata)
         found = cost_of_run(60.0, statistics(1000), path)

@@ -26,7 +26,7 @@ def hdf5(weights: Weights) -> bytes:
 
 
 @pytest.fixture
-def keras_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def keras_copy(tmp_path, monkeypatch) -> Path:
     """`SMALL` in Keras' cache: the first source that is asked, so that no test needs the network."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     path = tmp_path / "keras" / "models" / WEIGHTS_FILE_NAME

@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pytest
 
 from fruits_bigdata.datasets.compiled_models_dataset import CompiledModelsDataset
@@ -7,9 +5,7 @@ from fruits_bigdata.storage.locations import url_to_fs
 
 
 @pytest.mark.parametrize("where", ["disk", "s3"])
-def test_models_are_kept_side_by_side_and_read_when_asked_for(
-    where: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+def test_models_are_kept_side_by_side_and_read_when_asked_for(where, tmp_path, request):
     root = f"{tmp_path}/models" if where == "disk" else f"{request.getfixturevalue('bucket')}/models"
     dataset = CompiledModelsDataset(filepath=root)
     assert dataset.load() == {}
@@ -23,8 +19,8 @@ def test_models_are_kept_side_by_side_and_read_when_asked_for(
 
 @pytest.mark.parametrize("where", ["disk", "s3"])
 def test_a_flipped_bit_is_noticed_and_the_next_model_replaces_the_damaged_one(
-    where: str, tmp_path: Path, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
-) -> None:
+    where, tmp_path, request, caplog
+):
     root = f"{tmp_path}/models" if where == "disk" else f"{request.getfixturevalue('bucket')}/models"
     dataset = CompiledModelsDataset(filepath=root)
     dataset.save({"key": b"a flatbuffer", "key-2": b"another"})
@@ -42,7 +38,7 @@ def test_a_flipped_bit_is_noticed_and_the_next_model_replaces_the_damaged_one(
     assert readers["key"]() == b""
 
 
-def test_a_run_that_ends_while_it_replaces_a_model_leaves_a_good_one(tmp_path: Path) -> None:
+def test_a_run_that_ends_while_it_replaces_a_model_leaves_a_good_one(tmp_path):
     dataset = CompiledModelsDataset(filepath=str(tmp_path))
     dataset.save({"key": b"good"})
     (tmp_path / f"key-{'0' * 64}.tflite").write_bytes(b"damaged")
@@ -50,7 +46,7 @@ def test_a_run_that_ends_while_it_replaces_a_model_leaves_a_good_one(tmp_path: P
     assert dataset.load()["key"]() == b"good"
 
 
-def test_a_file_without_a_hash_is_not_read_and_goes_when_its_model_is_made_anew(tmp_path: Path) -> None:
+def test_a_file_without_a_hash_is_not_read_and_goes_when_its_model_is_made_anew(tmp_path):
     (tmp_path / "key.tflite").write_bytes(b"who knows")
     dataset = CompiledModelsDataset(filepath=str(tmp_path))
     assert dataset.load() == {}
@@ -59,7 +55,7 @@ def test_a_file_without_a_hash_is_not_read_and_goes_when_its_model_is_made_anew(
     assert not (tmp_path / "key.tflite").exists()
 
 
-def test_a_folder_that_cannot_be_written_costs_a_warning_only(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_folder_that_cannot_be_written_costs_a_warning_only(caplog):
     CompiledModelsDataset(filepath="/proc/nowhere").save({"key": b"a flatbuffer"})
     assert "not kept as /proc/nowhere/key-" in caplog.text
     assert "models_path=..." in caplog.text

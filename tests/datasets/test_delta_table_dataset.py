@@ -22,7 +22,7 @@ def fill(folder: Path, *paths: str) -> Path:
     return folder / file.name
 
 
-def test_a_table_loads_as_its_newest_version(tmp_path: Path) -> None:
+def test_a_table_loads_as_its_newest_version(tmp_path):
     assert not dataset(tmp_path).exists()
     assert dataset(tmp_path).load().rows == 0
     fill(tmp_path, "a", "b")
@@ -31,7 +31,7 @@ def test_a_table_loads_as_its_newest_version(tmp_path: Path) -> None:
     assert dataset(tmp_path).load().rows == 3
 
 
-def test_damage_is_noticed_when_the_table_is_loaded(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_damage_is_noticed_when_the_table_is_loaded(tmp_path, caplog):
     fill(tmp_path, "a", "b")
     file = fill(tmp_path, "c")
     os.truncate(file, 0)
@@ -42,7 +42,7 @@ def test_damage_is_noticed_when_the_table_is_loaded(tmp_path: Path, caplog: pyte
     assert "It is made anew" in caplog.text
 
 
-def test_repair_looks_into_every_file(tmp_path: Path) -> None:
+def test_repair_looks_into_every_file(tmp_path):
     fill(tmp_path, "a", "b")
     file = fill(tmp_path, "c")
     content = bytearray(file.read_bytes())
@@ -53,7 +53,7 @@ def test_repair_looks_into_every_file(tmp_path: Path) -> None:
     assert not file.exists()
 
 
-def test_the_preview_shows_the_first_rows_and_shortens_what_is_long(tmp_path: Path) -> None:
+def test_the_preview_shows_the_first_rows_and_shortens_what_is_long(tmp_path):
     fill(tmp_path, *(f"{i}.jpg" for i in range(9)))
     preview = dataset(tmp_path).preview(nrows=3)
     assert preview["columns"][0] == "path"

@@ -1,5 +1,4 @@
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,9 +12,7 @@ from fruits_bigdata.linalg.summary import FeatureSummary
 
 
 @pytest.mark.parametrize("where", ["disk", "s3"])
-def test_the_model_comes_back_as_it_was_saved(
-    where: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+def test_the_model_comes_back_as_it_was_saved(where, tmp_path, request):
     root = str(tmp_path) if where == "disk" else request.getfixturevalue("bucket")
     dataset = PcaModelDataset(filepath=f"{root}/models/pca_model.npz")
     with pytest.raises(DatasetError, match=r"no PCA model at .*kedro run --pipelines pca"):
@@ -40,7 +37,7 @@ def test_the_model_comes_back_as_it_was_saved(
     assert dataset.exists()
 
 
-def test_each_model_stays_on_record_without_what_it_knew_of_the_features(tmp_path: Path) -> None:
+def test_each_model_stays_on_record_without_what_it_knew_of_the_features(tmp_path):
     dataset = PcaModelDataset(filepath=f"{tmp_path}/pca_model.npz", record=f"{tmp_path}/pca_models")
     rows = np.random.default_rng(0).normal(size=(20, 8)).astype(np.float32)
     summary = FeatureSummary(Moments.of(rows), FeatureSample.of(["1"] * 20, ["a"] * 20, rows))
@@ -53,5 +50,5 @@ def test_each_model_stays_on_record_without_what_it_knew_of_the_features(tmp_pat
     assert (first.name, first.summary) == (models[0].name, None)
 
 
-def test_a_model_may_be_missing_where_one_is_looked_for(tmp_path: Path) -> None:
+def test_a_model_may_be_missing_where_one_is_looked_for(tmp_path):
     assert PcaModelDataset(filepath=f"{tmp_path}/pca_model.npz", may_be_missing=True).load() is None

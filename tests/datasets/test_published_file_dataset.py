@@ -1,7 +1,6 @@
 import inspect
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 from kedro.io import DatasetError
@@ -17,7 +16,7 @@ def json_file(folder: Path | str) -> PublishedFileDataset:
 
 
 @pytest.mark.parametrize("place", ["tmp_path", "bucket"])
-def test_what_is_saved_is_loaded_on_disk_and_on_s3(place: str, request: pytest.FixtureRequest) -> None:
+def test_what_is_saved_is_loaded_on_disk_and_on_s3(place, request):
     folder = request.getfixturevalue(place)
     dataset = json_file(folder)
     assert not dataset.exists()
@@ -29,7 +28,7 @@ def test_what_is_saved_is_loaded_on_disk_and_on_s3(place: str, request: pytest.F
     assert [name.rsplit("/", 1)[-1] for name in fs.ls(path, detail=False)] == ["metrics.json"]
 
 
-def test_the_old_file_stays_when_the_new_one_fails(tmp_path: Path) -> None:
+def test_the_old_file_stays_when_the_new_one_fails(tmp_path):
     dataset = json_file(tmp_path)
     dataset.save({"whole": True})
     # The JSON is half written when the encoder meets what it cannot write.
@@ -39,7 +38,7 @@ def test_the_old_file_stays_when_the_new_one_fails(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "a report").iterdir()] == ["metrics.json"]
 
 
-def test_a_reader_on_s3_sees_one_version_while_others_replace_it(bucket: str) -> None:
+def test_a_reader_on_s3_sees_one_version_while_others_replace_it(bucket):
     dataset = json_file(bucket)
     dataset.save([0] * 1_000)
     with ThreadPoolExecutor(1) as pool:
@@ -57,14 +56,9 @@ PLOT = {"type": "matplotlib.MatplotlibDataset", "save_args": {"dpi": 30}}
 
 @pytest.mark.parametrize(
     ("name", "config", "data", "kind"),
-    [
-        ("metrics.json", "json.JSONDataset", {"i": 1}, JSONPreview),
-        ("plot.png", PLOT, Figure(), ImagePreview),
-    ],
+    [("metrics.json", "json.JSONDataset", {"i": 1}, JSONPreview), ("plot.png", PLOT, Figure(), ImagePreview)],
 )
-def test_kedro_viz_previews_it_as_what_it_is(
-    tmp_path: Path, name: str, config: Any, data: Any, kind: type
-) -> None:
+def test_kedro_viz_previews_it_as_what_it_is(tmp_path, name, config, data, kind):
     dataset = PublishedFileDataset(filepath=f"{tmp_path}/{name}", dataset=config)
     dataset.save(data)
     assert inspect.signature(dataset.preview).return_annotation == kind.__name__

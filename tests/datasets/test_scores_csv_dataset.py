@@ -1,6 +1,5 @@
 import io
 import os
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,11 +19,11 @@ def scores(paths: list[str], source: str = "v1", seed: int = 0) -> ScoresCsv:
 
 
 @pytest.fixture
-def dataset(tmp_path: Path) -> ScoresCsvDataset:
+def dataset(tmp_path) -> ScoresCsvDataset:
     return ScoresCsvDataset(filepath=str(tmp_path / "pca_csv"))
 
 
-def test_the_csv_is_what_pandas_reads(dataset: ScoresCsvDataset, tmp_path: Path) -> None:
+def test_the_csv_is_what_pandas_reads(dataset, tmp_path):
     data = scores(["a", "b,c", 'd"e'])
     dataset.save(data)
     assert set(os.listdir(tmp_path / "pca_csv")) == {"pca.csv", "_source.json"}
@@ -35,12 +34,12 @@ def test_the_csv_is_what_pandas_reads(dataset: ScoresCsvDataset, tmp_path: Path)
     np.testing.assert_array_equal(rows["pca_00"].to_numpy(np.float32), batch.column(2).to_numpy())
 
 
-def test_names_of_every_kind_come_back(dataset: ScoresCsvDataset, odd_names: list[str]) -> None:
+def test_names_of_every_kind_come_back(dataset, odd_names):
     dataset.save(scores(odd_names))
     assert dataset.load().to_pylist() == odd_names
 
 
-def test_no_text_is_a_formula_to_a_spreadsheet(dataset: ScoresCsvDataset, tmp_path: Path) -> None:
+def test_no_text_is_a_formula_to_a_spreadsheet(dataset, tmp_path):
     names = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "'quoted", "a=b", "plain"]
     dataset.save(scores(names))
     text = (tmp_path / "pca_csv" / "pca.csv").read_bytes().decode()
@@ -50,7 +49,7 @@ def test_no_text_is_a_formula_to_a_spreadsheet(dataset: ScoresCsvDataset, tmp_pa
     assert dataset.load().to_pylist() == names
 
 
-def test_what_was_made_from_the_same_is_left(dataset: ScoresCsvDataset, tmp_path: Path) -> None:
+def test_what_was_made_from_the_same_is_left(dataset, tmp_path):
     file = tmp_path / "pca_csv" / "pca.csv"
     dataset.save(scores(["a"]))
     before = file.stat().st_ino
@@ -69,13 +68,13 @@ def test_what_was_made_from_the_same_is_left(dataset: ScoresCsvDataset, tmp_path
         assert dataset.load().to_pylist() == ["b"]
 
 
-def test_a_csv_that_is_not_there_is_named(dataset: ScoresCsvDataset) -> None:
+def test_a_csv_that_is_not_there_is_named(dataset):
     assert not dataset.exists()
     with pytest.raises(DatasetError, match=r"pca\.csv: run `kedro run --pipelines export` first"):
         dataset.load()
 
 
-def test_on_s3_too(bucket: str) -> None:
+def test_on_s3_too(bucket):
     dataset = ScoresCsvDataset(filepath=f"{bucket}/Results_CSV")
     dataset.save(scores(["a", "b"]))
     assert dataset.load().to_pylist() == ["a", "b"]

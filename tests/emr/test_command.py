@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,18 +22,29 @@ from moto.s3.models import s3_backends
 
 from fruits_bigdata.emr.account import _READS
 from fruits_bigdata.emr.command import main
+from tests.support.commands import take_credentials
 from tests.support.local_aws import ACCOUNT
 
-FruitsEmr = Any
 REGION = "eu-west-3"
 # moto 5.2.5 makes everything else; these it leaves out with a warning.
-NOT_IN_MOTO = {"AWS::S3::BucketPolicy", "AWS::EC2::SecurityGroupEgress", "AWS::Budgets::Budget"}
+NOT_IN_MOTO = {
+    "AWS::S3::BucketPolicy",
+    "AWS::EC2::SecurityGroupEgress",
+    "AWS::Scheduler::Schedule",
+    "AWS::Budgets::Budget",
+}
 pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse")
 
 
-def test_from_an_empty_account_to_results_and_back_to_nothing(
-    fruits_emr: FruitsEmr, images_path: Path, tmp_path: Path
-) -> None:
+def assert_made(fruits_emr: Any, name: str) -> None:
+    """Hold a stack against its template."""
+    kinds = {one["Type"] for one in cfn_yaml.load(f"infra/{name}.yml")["Resources"].values()}
+    stack = f"{fruits_emr.project}-{name}"
+    made = fruits_emr.client("cloudformation").describe_stack_resources(StackName=stack)["StackResources"]
+    assert kinds - {one.get("ResourceType") for one in made} == kinds & NOT_IN_MOTO
+
+
+def test_from_an_empty_account_to_results_and_back_to_nothing(fruits_emr, images_path, tmp_path):
     assert "0 dollars a month" in fruits_emr("status")
     assert "run fruits-emr deploy first" in fruits_emr("upload", str(images_path), code=1)
 
@@ -41,11 +52,7 @@ def test_from_an_empty_account_to_results_and_back_to_nothing(
     names = [f"{fruits_emr.project}-{name}" for name in ("budget", "network", "roles", "storage")]
     assert fruits_emr.stacks() == names
     for name in names:
-        template = cfn_yaml.load(f"infra/{name.partition('-')[2]}.yml")["Resources"]
-        kinds = {resource["Type"] for resource in template.values()}
-        stack = fruits_emr.client("cloudformation").describe_stack_resources(StackName=name)
-        made = {resource.get("ResourceType") for resource in stack["StackResources"]}
-        assert kinds - made == kinds & NOT_IN_MOTO
+        assert_made(fruits_emr, name.partition("-")[2])
     assert "6 images sent" in fruits_emr("upload", str(images_path))
     assert "fruits-emr package --architecture x86_64 first" in fruits_emr("up", code=1)
     fruits_emr.put_package()
@@ -80,10 +87,11 @@ def test_from_an_empty_account_to_results_and_back_to_nothing(
     fruits_emr("deploy")
 
 
-def test_a_demonstration(deployed: FruitsEmr) -> None:
+def test_a_demonstration(deployed):
     assert "No cluster" in deployed("run", code=1)
     assert "is WAITING" in deployed("up", "--demo")
     (cluster, machine) = deployed.costly()
+    assert_made(deployed, "cluster")
     # Neither a second cluster nor a second machine.
     assert f"A cluster runs already: {cluster}" in deployed("up", "--demo")
     assert deployed.costly() == [cluster, machine]
@@ -100,7 +108,7 @@ def test_a_demonstration(deployed: FruitsEmr) -> None:
     assert "No cluster runs." in deployed("down")
 
 
-def test_a_run_that_fails_says_so_and_ends_the_cluster(deployed: FruitsEmr) -> None:
+def test_a_run_that_fails_says_so_and_ends_the_cluster(deployed):
     deployed.aws.step_end = "FAILED"
     assert "ended in FAILED: fruits-emr logs shows why" in deployed("up", code=1)
     assert deployed.costly() == []
@@ -112,7 +120,7 @@ def test_a_run_that_fails_says_so_and_ends_the_cluster(deployed: FruitsEmr) -> N
     deployed("run")
 
 
-def test_a_cluster_that_does_not_come_up_says_why_and_leaves_nothing(deployed: FruitsEmr) -> None:
+def test_a_cluster_that_does_not_come_up_says_why_and_leaves_nothing(deployed):
     name = f"{deployed.project}-cluster"
     course = ["CREATE_IN_PROGRESS", "CREATE_IN_PROGRESS", "DELETE_IN_PROGRESS", "DELETE_COMPLETE"]
     deployed.aws.courses[name] = [(status, None) for status in course]
@@ -121,7 +129,7 @@ def test_a_cluster_that_does_not_come_up_says_why_and_leaves_nothing(deployed: F
     assert f"{name} ended in DELETE_COMPLETE: On the master instance bootstrap action 1 failed" in said
 
 
-def test_a_cluster_that_emr_itself_has_forgotten_is_none(deployed: FruitsEmr) -> None:
+def test_a_cluster_that_emr_itself_has_forgotten_is_none(deployed):
     deployed("up", "--demo")
     (cluster, _) = deployed.costly()
     deployed.client("emr").terminate_job_flows(JobFlowIds=[cluster])
@@ -129,7 +137,7 @@ def test_a_cluster_that_emr_itself_has_forgotten_is_none(deployed: FruitsEmr) ->
     assert "No cluster runs." in deployed("status")
 
 
-def test_a_forgotten_cluster_is_found(deployed: FruitsEmr) -> None:
+def test_a_forgotten_cluster_is_found(deployed):
     name = f"{deployed.project}-cluster"
     instances = {"KeepJobFlowAliveWhenNoSteps": True, "InstanceCount": 1, "MasterInstanceType": "m5.xlarge"}
     for region in ("eu-west-3", "eu-south-2"):
@@ -143,9 +151,7 @@ def test_a_forgotten_cluster_is_found(deployed: FruitsEmr) -> None:
     )
 
 
-def test_what_would_leave_the_union_is_refused(
-    fruits_emr: FruitsEmr, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_would_leave_the_union_is_refused(fruits_emr, monkeypatch):
     for region in ("us-east-1", "eu-west-2", "eu-central-2"):
         assert f"{region} is no region of the EU" in fruits_emr("deploy", "--region", region, code=1)
     monkeypatch.setenv("AWS_REGION", "us-east-1")
@@ -156,36 +162,49 @@ def test_what_would_leave_the_union_is_refused(
         assert "nobody can tell that this is in eu-west-3" in fruits_emr("deploy", code=1)
 
 
-def test_without_credentials_one_sentence_says_so(
-    fruits_emr: FruitsEmr, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+def test_without_credentials_one_sentence_says_so(fruits_emr, monkeypatch):
+    take_credentials(monkeypatch)
     assert "There are no AWS credentials: log in" in fruits_emr("status", code=1)
 
 
 @contextmanager
-def requests(monkeypatch: pytest.MonkeyPatch, stop_at: int = 0, after: bool = False) -> Iterator[list[str]]:
-    """Note what is sent that changes something; press Ctrl-C before or after the n-th."""
-    sent: list[str] = []
+def watched(
+    monkeypatch: pytest.MonkeyPatch, before: Callable[[Any], None], after: Callable[[Any], None]
+) -> Iterator[None]:
+    """Call `before` and `after` with botocore's model of each request."""
     make = Endpoint.make_request
 
     def make_request(self: Endpoint, model: Any, request: Any) -> Any:
-        if model.name.startswith(_READS):
-            return make(self, model, request)
-        sent.append(model.name)
-        stop = len(sent) == stop_at
-        if stop and not after:
-            os.kill(os.getpid(), signal.SIGINT)
+        before(model)
         answer = make(self, model, request)
-        if stop and after:
-            os.kill(os.getpid(), signal.SIGINT)
+        after(model)
         return answer
 
     with monkeypatch.context() as patch:
         patch.setattr(Endpoint, "make_request", make_request)
+        yield
+
+
+def press_ctrl_c() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+@contextmanager
+def requests(monkeypatch: pytest.MonkeyPatch, stop_at: int = 0, late: bool = False) -> Iterator[list[str]]:
+    """Note what is sent that changes something; press Ctrl-C before or after the n-th."""
+    sent: list[str] = []
+
+    def before(model: Any) -> None:
+        if not model.name.startswith(_READS):
+            sent.append(model.name)
+            if len(sent) == stop_at and not late:
+                press_ctrl_c()
+
+    def after(model: Any) -> None:
+        if not model.name.startswith(_READS) and len(sent) == stop_at and late:
+            press_ctrl_c()
+
+    with watched(monkeypatch, before, after):
         yield sent
 
 
@@ -203,9 +222,7 @@ COMMANDS = [
 
 
 @pytest.fixture
-def prepared(
-    deployed: FruitsEmr, images_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> FruitsEmr:
+def prepared(deployed, images_path, tmp_path, monkeypatch) -> Any:
     """Everything that a command needs, in a clone with a notebook, where the AWS CLI is installed."""
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "notebooks/fruits_emr.ipynb").write_text("{}")
@@ -223,12 +240,8 @@ def prepared(
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
 def test_a_dry_run_changes_nothing_and_prints_what_would_be_sent(
-    prepared: FruitsEmr,
-    images_path: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    arguments: list[str],
-) -> None:
+    prepared, images_path, tmp_path, monkeypatch, arguments
+):
     arguments = [{"IMAGES": str(images_path), "FOLDER": str(tmp_path / "to")}.get(a, a) for a in arguments]
     if arguments[0] in ("run", "notebook", "logs", "down"):
         prepared("up", "--demo")
@@ -251,8 +264,8 @@ def test_a_dry_run_changes_nothing_and_prints_what_would_be_sent(
 
 @pytest.mark.parametrize("arguments", [["up"], ["up", "--demo"], ["run"]], ids=" ".join)
 def test_interrupted_while_something_starts_it_says_what_runs_and_down_ends_it(
-    deployed: FruitsEmr, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
-) -> None:
+    deployed, monkeypatch, arguments
+):
     for stop_at, after in ((n, after) for n in range(1, 10) for after in (False, True)):
         if arguments == ["run"]:
             deployed("up", "--demo", "--no-run")
@@ -274,9 +287,7 @@ def test_interrupted_while_something_starts_it_says_what_runs_and_down_ends_it(
     [["deploy"], ["upload", "IMAGES"], ["down"], ["down", "--everything", "--data", "--yes"]],
     ids=" ".join,
 )
-def test_interrupted_at_every_step_it_goes_on_where_it_was(
-    prepared: FruitsEmr, images_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
-) -> None:
+def test_interrupted_at_every_step_it_goes_on_where_it_was(prepared, images_path, monkeypatch, arguments):
     if arguments == ["deploy"]:
         prepared("down", "--everything", "--data", "--yes")
     if arguments[0] == "down":
@@ -288,7 +299,7 @@ def test_interrupted_at_every_step_it_goes_on_where_it_was(
         # By turns before and after the first thing that the command changes: two runs get one step further.
         # The key is told each time anew to end.
         stop_at = 2 if "ScheduleKeyDeletion" in sent else 1
-        with requests(monkeypatch, stop_at, after=n % 2 == 1) as sent:
+        with requests(monkeypatch, stop_at, late=n % 2 == 1) as sent:
             said = prepared(*arguments, code=None)
         if len(sent) >= stop_at:
             check_announcement(prepared, said)
@@ -308,31 +319,27 @@ def test_interrupted_at_every_step_it_goes_on_where_it_was(
 
 
 @pytest.mark.parametrize("interrupted", [True, False])
-def test_when_the_line_is_lost_too_it_says_that_something_may_run(
-    deployed: FruitsEmr, monkeypatch: pytest.MonkeyPatch, interrupted: bool
-) -> None:
-    started = []
-    make = Endpoint.make_request
+def test_when_the_line_is_lost_too_it_says_that_something_may_run(deployed, monkeypatch, interrupted):
+    started: list[str] = []
 
-    def make_request(self: Endpoint, model: Any, request: Any) -> Any:
+    def before(model: Any) -> None:
         if started:
             raise EndpointConnectionError(endpoint_url="https://cloudformation.eu-west-3.amazonaws.com")
-        answer = make(self, model, request)
+
+    def after(model: Any) -> None:
         if model.name == "CreateStack":
             started.append(model.name)
             if interrupted:
-                os.kill(os.getpid(), signal.SIGINT)
-        return answer
+                press_ctrl_c()
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Endpoint, "make_request", make_request)
+    with watched(monkeypatch, before, after):
         said = deployed("up", code=1)
     assert "a cluster may run: fruits-emr status says it" in said
     assert "Could not connect to the endpoint" in said
     deployed("down")
 
 
-def check_announcement(fruits_emr: FruitsEmr, said: str) -> None:
+def check_announcement(fruits_emr: Any, said: str) -> None:
     """Compare what an interrupted command says with what the server itself knows."""
     assert "Interrupted. What AWS says:" in said, said
     running = fruits_emr.costly()
@@ -340,7 +347,7 @@ def check_announcement(fruits_emr: FruitsEmr, said: str) -> None:
     assert not running or running[0] in said
 
 
-def test_a_port_is_forwarded_to_jupyterhub(prepared: FruitsEmr, tmp_path: Path) -> None:
+def test_a_port_is_forwarded_to_jupyterhub(prepared, tmp_path):
     assert "No cluster" in prepared("notebook", code=1)
     prepared("up", "--demo")
     said = prepared("notebook", "--port", "9999")
@@ -359,7 +366,7 @@ def test_a_port_is_forwarded_to_jupyterhub(prepared: FruitsEmr, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_in_the_middle_of_waiting_is_answered_at_once(deployed: FruitsEmr, number: int) -> None:
+def test_a_signal_in_the_middle_of_waiting_is_answered_at_once(deployed, number):
     deployed.aws.held = True
     command = [sys.executable, "-m", "fruits_bigdata.emr.command", "up", "--project", deployed.project]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -390,39 +397,26 @@ ACTIONS = {
 }
 
 
-def test_the_operator_may_do_what_the_commands_ask_for(
-    prepared: FruitsEmr, images_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = set()
-    make = Endpoint.make_request
-
-    def make_request(self: Endpoint, model: Any, request: Any) -> Any:
-        asked.add(f"{model.service_model.signing_name}:{model.name}")
-        return make(self, model, request)
-
+def test_the_operator_may_do_what_the_commands_ask_for(prepared, images_path, tmp_path, monkeypatch):
+    asked: set[str] = set()
     package = tmp_path / "package"
     package.mkdir()
-    for stale in ("stale", None):
-        files = {stale: ""} if stale else {}
-        (package / "MANIFEST.json").write_text(
-            json.dumps({"version": "0.1.0", "architecture": "x86_64", "files": files})
-        )
-        (package / "stale").touch()
-        monkeypatch.setattr(Endpoint, "make_request", make_request)
-        prepared("package", "--no-build", "--folder", str(package))
-    prepared("upload", str(images_path))
-    for command in (
-        ["up"],
-        ["up", "--demo", "--no-run"],
-        ["run"],
-        ["status"],
-        ["logs"],
-        ["notebook"],
-        ["results"],
-    ):
-        prepared(*command)
-    prepared("results", "--to", str(tmp_path / "to"))
-    prepared("down")
+    (package / "stale").touch()
+
+    def note(model: Any) -> None:
+        asked.add(f"{model.service_model.signing_name}:{model.name}")
+
+    for files in ({"stale": ""}, {}):
+        manifest = {"version": "0.1.0", "architecture": "x86_64", "files": files}
+        (package / "MANIFEST.json").write_text(json.dumps(manifest))
+        with watched(monkeypatch, note, note):
+            prepared("package", "--no-build", "--folder", str(package))
+    with watched(monkeypatch, note, note):
+        prepared("upload", str(images_path))
+        for command in ("up", "up --demo --no-run", "run", "status", "logs", "notebook", "results"):
+            prepared(*command.split())
+        prepared("results", "--to", str(tmp_path / "to"))
+        prepared("down")
     needed = {ACTIONS.get(one, one) for one in asked} - {"sts:GetCallerIdentity"}
     operator = cfn_yaml.load("infra/roles.yml")["Resources"]["Operator"]["Properties"]["PolicyDocument"]
     allowed = {
@@ -435,7 +429,7 @@ def test_the_operator_may_do_what_the_commands_ask_for(
     assert needed - allowed == set()
 
 
-def test_the_command_offers_what_the_template_takes() -> None:
+def test_the_command_offers_what_the_template_takes():
     parameters = yaml.safe_load(re.sub(r"![A-Z]\w+", "", Path("infra/cluster.yml").read_text()))["Parameters"]
     options = {one.name: one.type for one in main.commands["up"].params}
     assert list(options["node_type"].choices) == parameters["NodeType"]["AllowedValues"]

@@ -2,14 +2,14 @@
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
-PROJECT = Path(__file__).parents[2]
+from tests.support.commands import PROJECT
+
 # Livy's to say, the cluster's own (infra/cluster.yml), or nothing for AWS.
 NOT_A_NOTEBOOKS = {
     "spark.master",
@@ -34,13 +34,13 @@ def expected() -> str:
     return f"%%configure -f\n{json.dumps({'conf': conf}, indent=1)}"
 
 
-def test_the_runbook_has_the_cell(expected: str) -> None:
+def test_the_runbook_has_the_cell(expected):
     text = (PROJECT / "docs/emr.md").read_text()
     (cell,) = re.findall(r"```\n(%%configure -f\n.*?)\n```", text, re.DOTALL)
     assert cell == expected
 
 
-def test_every_notebook_has_the_cell(expected: str) -> None:
+def test_every_notebook_has_the_cell(expected):
     for notebook in (PROJECT / "notebooks").glob("*.ipynb"):
         cells = json.loads(notebook.read_text())["cells"]
         (cell,) = [one for one in cells if "emr-setup" in one["metadata"].get("tags", [])]

@@ -3,7 +3,6 @@
 import shlex
 import subprocess
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +13,8 @@ from kedro.framework.startup import bootstrap_project
 from fruits_bigdata.cost.prices import PriceTable
 from fruits_bigdata.emr.account import Account
 from fruits_bigdata.emr.plan import Plan, run_arguments
+from tests.support.commands import PROJECT
 
-PROJECT = Path(__file__).parents[2]
 NOW = datetime(2026, 11, 25, 23, 0, tzinfo=UTC)
 
 
@@ -29,7 +28,7 @@ NOW = datetime(2026, 11, 25, 23, 0, tzinfo=UTC)
         ("m6gd.2xlarge", "aarch64"),
     ],
 )
-def test_the_package_is_for_the_nodes_processor(node_type: str, architecture: str) -> None:
+def test_the_package_is_for_the_nodes_processor(node_type, architecture):
     assert Plan(node_type=node_type).architecture == architecture
     assert Plan(node_type=node_type).package.endswith(f"-{architecture}")
 
@@ -43,11 +42,11 @@ def test_the_package_is_for_the_nodes_processor(node_type: str, architecture: st
         (Plan(node_type="m6g.2xlarge", core_nodes=1), 2),
     ],
 )
-def test_every_worker_gets_its_executors(plan: Plan, executors: int) -> None:
+def test_every_worker_gets_its_executors(plan, executors):
     assert plan.executors == executors
 
 
-def test_a_stack_tells_the_plan_that_it_was_made_by() -> None:
+def test_a_stack_tells_the_plan_that_it_was_made_by():
     plan = Plan("m6g.xlarge", core_nodes=3, task_nodes=1, hours=2, idle_minutes=45, demo=True)
     parameters = plan.parameters("fruits", ["--params", "a=b c"], NOW)
     assert parameters["EndsAt"] == "2026-11-26T01:00:00"
@@ -62,7 +61,7 @@ def test_a_stack_tells_the_plan_that_it_was_made_by() -> None:
     )
 
 
-def test_the_price_is_that_of_all_nodes_with_disks_and_addresses() -> None:
+def test_the_price_is_that_of_all_nodes_with_disks_and_addresses():
     table = PriceTable.load("eu-west-3")
     # 0.224 + 0.048 + 0.005, and 104 GB at 0.0928 a month of 730 hours.
     assert Plan().dollars_per_hour("eu-west-3") == pytest.approx(3 * (0.277 + 104 * 0.0928 / 730))
@@ -75,13 +74,13 @@ def test_the_price_is_that_of_all_nodes_with_disks_and_addresses() -> None:
 
 
 @pytest.fixture
-def account(monkeypatch: pytest.MonkeyPatch) -> Account:
+def account(monkeypatch) -> Account:
     account = Account("fruits", "eu-west-1", dry_run=False, say=print)
     account.id = "123456789012"
     return account
 
 
-def test_what_the_user_adds_arrives_at_kedro_as_it_was_typed(account: Account) -> None:
+def test_what_the_user_adds_arrives_at_kedro_as_it_was_typed(account):
     odd = 'weights_path=s3://other/it\'s "my" $HOME/w.h5'
     arguments = run_arguments(account, 2, odd, "pca,export")
     step = Plan().parameters("fruits", arguments, NOW)["StepArguments"]
@@ -94,7 +93,7 @@ def test_what_the_user_adds_arrives_at_kedro_as_it_was_typed(account: Account) -
     assert odd in arguments[1]
 
 
-def test_kedro_knows_every_parameter_that_is_given(account: Account) -> None:
+def test_kedro_knows_every_parameter_that_is_given(account):
     _, params, *_ = run_arguments(account, 7, None, None)
     given: dict[str, Any] = {}
     for item in params.split(","):

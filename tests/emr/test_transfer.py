@@ -5,7 +5,6 @@ import json
 import os
 import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,20 +12,16 @@ from fruits_bigdata.emr.account import Account, CloudError
 from fruits_bigdata.emr.transfer import download, in_parallel, list_objects, upload_images, upload_package
 from fruits_bigdata.images.folder import ImageFolder
 
-FruitsEmr = Any
-
 
 @pytest.fixture
-def account(fruits_emr: FruitsEmr) -> Account:
+def account(fruits_emr) -> Account:
     account = Account(fruits_emr.project, "eu-west-3", dry_run=False, say=print)
     location = {"LocationConstraint": "eu-west-3"}
     account.client("s3").create_bucket(Bucket=account.bucket, CreateBucketConfiguration=location)
     return account
 
 
-def test_images_arrive_under_the_paths_that_a_run_gives_them(
-    account: Account, images_path: Path, odd_names: list[str]
-) -> None:
+def test_images_arrive_under_the_paths_that_a_run_gives_them(account, images_path, odd_names):
     # moto's server has no route to a key with a line break.
     for name in (one for one in odd_names if not set(one) & set("\n\r")):
         (images_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -42,7 +37,7 @@ def test_images_arrive_under_the_paths_that_a_run_gives_them(
     assert found["Body"].read() == odd_names[0].encode()
 
 
-def test_only_what_is_missing_or_changed_is_sent_again(account: Account, images_path: Path) -> None:
+def test_only_what_is_missing_or_changed_is_sent_again(account, images_path):
     assert upload_images(account, str(images_path)).done == 6
     again = upload_images(account, str(images_path))
     assert (again.done, again.skipped) == (0, 6)
@@ -57,16 +52,14 @@ def test_only_what_is_missing_or_changed_is_sent_again(account: Account, images_
     assert (again.done, again.skipped) == (3, 3)
 
 
-def test_a_file_that_cannot_be_read_is_counted_and_the_others_arrive(
-    account: Account, images_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_file_that_cannot_be_read_is_counted_and_the_others_arrive(account, images_path, caplog):
     (images_path / "Apple Red" / "broken.jpg").symlink_to("nowhere")
     result = upload_images(account, str(images_path))
     assert (result.done, result.failed) == (6, 1)
     assert "broken.jpg cannot be read" in caplog.text
 
 
-def test_a_folder_without_images_is_refused(account: Account, tmp_path: Path) -> None:
+def test_a_folder_without_images_is_refused(account, tmp_path):
     with pytest.raises(CloudError, match="There is no folder"):
         upload_images(account, str(tmp_path / "none"))
     with pytest.raises(CloudError, match="no JPEG or PNG"):
@@ -74,7 +67,7 @@ def test_a_folder_without_images_is_refused(account: Account, tmp_path: Path) ->
 
 
 @pytest.fixture
-def package(tmp_path: Path) -> Path:
+def package(tmp_path) -> Path:
     folder = tmp_path / "package"
     for name in ("bootstrap.sh", "wheels/a.whl", "wheels/b.whl"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -94,7 +87,7 @@ def write_manifest(folder: Path) -> None:
     (folder / "MANIFEST.json").write_text(json.dumps(told))
 
 
-def test_a_package_is_sent_once_and_what_changed_again(account: Account, package: Path) -> None:
+def test_a_package_is_sent_once_and_what_changed_again(account, package):
     first = upload_package(account, package)
     assert (first.done, first.skipped) == (4, 0)
     again = upload_package(account, package)
@@ -111,9 +104,7 @@ def test_a_package_is_sent_once_and_what_changed_again(account: Account, package
     }
 
 
-def test_a_package_that_is_interrupted_is_none_until_it_is_whole(
-    account: Account, package: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_package_that_is_interrupted_is_none_until_it_is_whole(account, package, monkeypatch):
     upload_package(account, package)
     (package / "wheels/a.whl").write_text("new")
     write_manifest(package)
@@ -130,7 +121,7 @@ def test_a_package_that_is_interrupted_is_none_until_it_is_whole(
     assert upload_package(account, package).done == 2
 
 
-def test_results_are_fetched_once_and_nothing_is_written_outside(account: Account, tmp_path: Path) -> None:
+def test_results_are_fetched_once_and_nothing_is_written_outside(account, tmp_path):
     s3 = account.client("s3")
     for key in ("Results_CSV/a.csv", "Results_PCA/b.parquet", "Results/../../outside"):
         s3.put_object(Bucket=account.bucket, Key=key, Body=b"1")
@@ -149,9 +140,7 @@ def files_in(folder: Path) -> set[str]:
     }
 
 
-def test_a_second_download_leaves_what_is_in_the_bucket_and_nothing_outside_is_touched(
-    account: Account, tmp_path: Path
-) -> None:
+def test_a_second_download_leaves_what_is_in_the_bucket_and_nothing_outside_is_touched(account, tmp_path):
     s3 = account.client("s3")
 
     def put(*keys: str) -> None:
@@ -187,9 +176,7 @@ def test_a_second_download_leaves_what_is_in_the_bucket_and_nothing_outside_is_t
     assert download(account, ["Results"], to).removed == 0
 
 
-def test_a_folder_with_files_of_somebody_elses_is_not_mixed_with_results(
-    account: Account, tmp_path: Path
-) -> None:
+def test_a_folder_with_files_of_somebody_elses_is_not_mixed_with_results(account, tmp_path):
     account.client("s3").put_object(Bucket=account.bucket, Key="Results_CSV/a.csv", Body=b"1")
     (tmp_path / "Results_CSV").mkdir()
     (tmp_path / "Results_CSV/mine.csv").write_text("mine")
@@ -198,7 +185,7 @@ def test_a_folder_with_files_of_somebody_elses_is_not_mixed_with_results(
     assert files_in(tmp_path) == {"Results_CSV/mine.csv"}
 
 
-def test_work_in_parallel_stops_at_the_first_error(account: Account) -> None:
+def test_work_in_parallel_stops_at_the_first_error(account):
     started: list[int] = []
     lock = threading.Lock()
 

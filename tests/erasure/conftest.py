@@ -19,9 +19,9 @@ from PIL import ExifTags, Image
 
 from fruits_bigdata.erasure.__main__ import main
 from tests.conftest import format_params
+from tests.support.commands import PROJECT
 
 RunProject = Callable[..., dict[str, Any]]
-PROJECT = Path(__file__).parents[2]
 ERASED, BROKEN = "Café crème/a face, 1.jpg", "Apple Red/broken.png"
 KEPT = [f"{label}/{i}_100.jpg" for label in ("Apple Red", "Café crème") for i in range(4)]
 CAMERA = "A camera of somebody's"
@@ -45,15 +45,13 @@ def photographs() -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="session")
-def models(model_params: dict[str, str]) -> dict[str, Any]:
+def models(model_params) -> dict[str, Any]:
     """The parameters of a run but for its places."""
     return {**model_params, "pca": {"n_components": 2}}
 
 
 @pytest.fixture(scope="session")
-def first_run(
-    tmp_path_factory: pytest.TempPathFactory, models: dict[str, Any], spark: object, run_project: RunProject
-) -> tuple[Path, Path]:
+def first_run(tmp_path_factory, models, spark, run_project) -> tuple[Path, Path]:
     """Where a run on ten images on a disk has written, and a copy of it; one image is broken."""
     root = tmp_path_factory.mktemp("erasure") / "project"
     for path, content in photographs().items():
@@ -66,7 +64,7 @@ def first_run(
 
 
 @pytest.fixture
-def out(first_run: tuple[Path, Path]) -> Path:
+def out(first_run) -> Path:
     """The output of the run, as it was."""
     root, copy = first_run
     shutil.rmtree(root)
@@ -75,17 +73,17 @@ def out(first_run: tuple[Path, Path]) -> Path:
 
 
 @pytest.fixture
-def images(out: Path) -> Path:
+def images(out) -> Path:
     return out.with_name("Test")
 
 
 @pytest.fixture
-def params(out: Path, images: Path, models: dict[str, Any]) -> dict[str, Any]:
+def params(out, images, models) -> dict[str, Any]:
     return {**models, "images_path": str(images), "output_path": str(out)}
 
 
 @pytest.fixture
-def command(params: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+def command(params, monkeypatch) -> Callable[..., Result]:
     """Run the command of the erasure."""
     monkeypatch.chdir(PROJECT)
 

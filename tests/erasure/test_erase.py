@@ -9,9 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pytest
 from click.testing import CliRunner, Result
-from kedro.framework.context import KedroContext
 from kedro.framework.project import pipelines
 from sklearn.decomposition import PCA
 
@@ -29,7 +27,6 @@ from tests.erasure.conftest import (
     KEPT,
     PROJECT,
     TABLES,
-    RunProject,
     photograph,
     stored,
     telling,
@@ -75,14 +72,7 @@ def put_leftovers(out: Path) -> list[Path]:
     return list(leftovers)
 
 
-def test_nothing_is_left_of_what_was_erased(
-    command: Command,
-    params: dict[str, Any],
-    out: Path,
-    images: Path,
-    caplog: pytest.LogCaptureFixture,
-    run_project: RunProject,
-) -> None:
+def test_nothing_is_left_of_what_was_erased(command, params, out, images, caplog, run_project):
     before = telling(out, ERASED)
     # The search sees what is to go; what it does not see before, it would not miss after.
     assert {"explorer.html", "pca_model.npz", "metrics.json", "pca.csv"} <= before
@@ -144,15 +134,7 @@ def test_nothing_is_left_of_what_was_erased(
     assert again.output == f"{ERASED}: not found\n"
 
 
-def test_what_was_cut_off_is_started_again(
-    command: Command,
-    params: dict[str, Any],
-    first_run: tuple[Path, Path],
-    out: Path,
-    images: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    run_project: RunProject,
-) -> None:
+def test_what_was_cut_off_is_started_again(command, params, first_run, out, images, monkeypatch, run_project):
     remove = module._Output.remove_photographs
 
     def meets_a_run(self: Any, *arguments: Any) -> None:
@@ -191,7 +173,7 @@ def test_what_was_cut_off_is_started_again(
     assert len(stored(out, TABLES[0])) == 10
 
 
-def test_all_images_go(command: Command, out: Path, images: Path) -> None:
+def test_all_images_go(command, out, images):
     done = command("--prefix", "Apple Red/", "--prefix", "Café crème/")
     assert done.exit_code == 0, done.output
     assert (
@@ -203,7 +185,7 @@ def test_all_images_go(command: Command, out: Path, images: Path) -> None:
     assert not any(path.is_file() for path in images.rglob("*"))
 
 
-def test_too_few_images_for_a_pca_are_told(command: Command, out: Path) -> None:
+def test_too_few_images_for_a_pca_are_told(command, out):
     arguments = [argument for path in KEPT[1:] for argument in ("--path", path)]
     done = command(*arguments, "--path", ERASED)
     assert done.exit_code == 1
@@ -217,7 +199,7 @@ def test_too_few_images_for_a_pca_are_told(command: Command, out: Path) -> None:
     assert all(telling(out, path) == set() for path in (KEPT[6], ERASED))
 
 
-def test_a_file_that_no_erasure_may_remove_is_named(command: Command, out: Path) -> None:
+def test_a_file_that_no_erasure_may_remove_is_named(command, out):
     # A run that began after the commit may still name it.
     (data_file,) = (out / TABLES[1]).glob("*.parquet")
     late = data_file.with_name("part-0123456789ab-0123456789ab.parquet")
@@ -231,9 +213,7 @@ def test_a_file_that_no_erasure_may_remove_is_named(command: Command, out: Path)
     assert f"Café crème/: still in {late} (9 rows)\n" in done.output
 
 
-def test_a_list_of_any_editor_is_read_and_what_matches_nothing_is_told(
-    command: Command, out: Path, images: Path, tmp_path: Path
-) -> None:
+def test_a_list_of_any_editor_is_read_and_what_matches_nothing_is_told(command, out, images, tmp_path):
     names = tmp_path / "request.txt"
     names.write_bytes(f"\ufeff{ERASED}\r\n\r\nApple Red/typo\x1b[2J.jpg\r\n".encode())
     before = content(out.parent)
@@ -250,7 +230,7 @@ def test_a_list_of_any_editor_is_read_and_what_matches_nothing_is_told(
     assert content(out.parent) == before
 
 
-def test_a_folder_that_cannot_be_listed_is_no_proof(command: Command, out: Path, images: Path) -> None:
+def test_a_folder_that_cannot_be_listed_is_no_proof(command, out, images):
     # Below it, a path is longer than the system takes.
     folder = os.open(images, os.O_RDONLY)
     for _ in range(20):
@@ -268,9 +248,7 @@ def test_a_folder_that_cannot_be_listed_is_no_proof(command: Command, out: Path,
     assert command("--path", ERASED, "--dry-run").exit_code == 0
 
 
-def test_what_cannot_be_carried_out_removes_nothing(
-    command: Command, params: dict[str, Any], out: Path, images: Path, tmp_path: Path
-) -> None:
+def test_what_cannot_be_carried_out_removes_nothing(command, params, out, images, tmp_path):
     shutil.copytree(images, tmp_path / "Other")
     (images / "Apple Red/link.jpg").symlink_to(images / ERASED)
     before = content(out.parent)
@@ -303,7 +281,7 @@ def test_what_cannot_be_carried_out_removes_nothing(
     assert (images / ERASED).exists()
 
 
-def test_the_command_helps() -> None:
+def test_the_command_helps():
     done = CliRunner().invoke(main, ["--help"])
     assert done.exit_code == 0
     for text in ("--path 'Apple Braeburn/321_100.jpg'", "Exit codes:\n    0  every path", "--dry-run"):
@@ -311,9 +289,7 @@ def test_the_command_helps() -> None:
     assert CliRunner().invoke(main, ["--pth", "x"]).exit_code == 2
 
 
-def test_outputs_on_s3_go_with_their_versions_and_uploads(
-    command: Command, out: Path, bucket: str, s3_endpoint: str
-) -> None:
+def test_outputs_on_s3_go_with_their_versions_and_uploads(command, out, bucket, s3_endpoint):
     fs, name = url_to_fs(bucket)
     fs.call_s3("put_bucket_versioning", Bucket=name, VersioningConfiguration={"Status": "Enabled"})
     for path in (path for path in out.rglob("*") if path.is_file()):
@@ -341,9 +317,7 @@ def test_outputs_on_s3_go_with_their_versions_and_uploads(
     assert len(stored(out, TABLES[0])) == 9
 
 
-def test_photographs_on_s3_go_with_their_versions_and_uploads(
-    command: Command, out: Path, bucket: str, s3_endpoint: str
-) -> None:
+def test_photographs_on_s3_go_with_their_versions_and_uploads(command, out, bucket, s3_endpoint):
     fs, name = url_to_fs(bucket)
     fs.call_s3("put_bucket_versioning", Bucket=name, VersioningConfiguration={"Status": "Enabled"})
     for path in (ERASED, ERASED, BROKEN, f"{ERASED}.jpg", "Café crème/2.jpg"):
@@ -366,9 +340,7 @@ def test_photographs_on_s3_go_with_their_versions_and_uploads(
     assert [upload["Key"] for upload in uploads] == [f"Test/{ERASED}.jpg"]
 
 
-def test_every_output_of_the_project_lies_where_an_erasure_looks(
-    load_context: Callable[..., KedroContext], tmp_path: Path
-) -> None:
+def test_every_output_of_the_project_lies_where_an_erasure_looks(load_context, tmp_path):
     context = load_context(output_path=str(tmp_path / "out"), models_path=str(tmp_path / "models"))
     searched = [*outputs(context).values(), str(tmp_path / "models")]
     for name in sorted(pipelines["__default__"].all_outputs()):

@@ -8,7 +8,7 @@ from fruits_bigdata.storage.locations import url_to_fs
 
 
 @pytest.fixture
-def name(bucket: str) -> str:
+def name(bucket) -> str:
     """A bucket that keeps versions."""
     fs, name = url_to_fs(bucket)
     fs.call_s3("put_bucket_versioning", Bucket=name, VersioningConfiguration={"Status": "Enabled"})
@@ -28,7 +28,7 @@ def kept(name: str) -> list[tuple[str, str]]:
     return sorted(versions + [(one["Key"], "marker") for one in found.get("DeleteMarkers", ())])
 
 
-def test_objects_go_with_all_their_versions_and_no_others(name: str) -> None:
+def test_objects_go_with_all_their_versions_and_no_others(name):
     fs, _ = url_to_fs(f"s3://{name}")
     put(name, "Test/a/1.jpg", 3)
     put(name, "Test/a/1.jpg.jpg")
@@ -49,7 +49,7 @@ def test_objects_go_with_all_their_versions_and_no_others(name: str) -> None:
     assert find_objects(name, "Test/a/", wanted.__contains__) == []
 
 
-def test_a_bucket_that_keeps_no_versions_loses_its_objects(bucket: str) -> None:
+def test_a_bucket_that_keeps_no_versions_loses_its_objects(bucket):
     name = bucket.removeprefix("s3://")
     put(name, "Test/a/1.jpg", 2)
     put(name, "Test/a/2.jpg")
@@ -57,9 +57,7 @@ def test_a_bucket_that_keeps_no_versions_loses_its_objects(bucket: str) -> None:
     assert kept(name) == [("Test/a/2.jpg", "current")]
 
 
-def test_old_versions_of_an_output_go_and_what_is_current_stays(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_old_versions_of_an_output_go_and_what_is_current_stays(name, monkeypatch):
     monkeypatch.setattr(objects, "_BATCH", 2)
     put(name, "Results/part-0.parquet", 3)
     put(name, "Results/part-1.parquet", 2)

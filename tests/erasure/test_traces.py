@@ -17,7 +17,7 @@ def found(folder: Path, request: Request) -> dict[str, int]:
     return {Path(trace.url).name: trace.rows for trace in find_traces([str(folder)], request)}
 
 
-def test_rows_are_counted_and_every_spelling_is_seen(tmp_path: Path) -> None:
+def test_rows_are_counted_and_every_spelling_is_seen(tmp_path):
     rows = pd.DataFrame({"path": [NAME, "b.jpg", NAME], "reason": "damaged", "features": [[1.0]] * 3})
     rows.to_parquet(tmp_path / "rows.parquet")
     rows.assign(path="b.jpg", reason=f"vanished: {NAME}").to_parquet(tmp_path / "reason.parquet")
@@ -55,7 +55,7 @@ def test_rows_are_counted_and_every_spelling_is_seen(tmp_path: Path) -> None:
     assert everything - set(seen) == {"no text.parquet", "nothing.txt", "cut off.npz", "damaged.npz"}
 
 
-def test_a_bucket_is_searched_as_a_disk_is(bucket: str, tmp_path: Path) -> None:
+def test_a_bucket_is_searched_as_a_disk_is(bucket, tmp_path):
     fs, root = url_to_fs(f"{bucket}/Results")
     pd.DataFrame({"path": [NAME, "b.jpg"]}).to_parquet(tmp_path / "t.parquet")
     np.savez(tmp_path / "m.npz", paths=json.dumps([NAME]))
@@ -70,7 +70,7 @@ def test_a_bucket_is_searched_as_a_disk_is(bucket: str, tmp_path: Path) -> None:
     }
 
 
-def test_a_prefix_is_seen_and_other_images_are_not(tmp_path: Path) -> None:
+def test_a_prefix_is_seen_and_other_images_are_not(tmp_path):
     pd.DataFrame({"path": ["a/1.jpg", "a/2.jpg", "aa/1.jpg", "b/a/1.jpg"]}).to_parquet(tmp_path / "t.parquet")
     assert found(tmp_path, Request.of([], ["a/"])) == {"t.parquet": 2}
     assert found(tmp_path, Request.of(["a/1.jpg"], [])) == {"t.parquet": 1}
@@ -82,7 +82,7 @@ def test_a_prefix_is_seen_and_other_images_are_not(tmp_path: Path) -> None:
     assert found(tmp_path, Request.of([], ["a/"])) == {"t.parquet": 2, "log.txt": 0}
 
 
-def test_what_is_a_part_of_another_images_name_is_looked_for_in_rows_alone(tmp_path: Path) -> None:
+def test_what_is_a_part_of_another_images_name_is_looked_for_in_rows_alone(tmp_path):
     (tmp_path / "page.html").write_text('["aa/1.jpg"]')
     pd.DataFrame({"path": ["aa/1.jpg"]}).to_parquet(tmp_path / "t.parquet")
     request = Request.of(["a/1.jpg"], [])
@@ -96,6 +96,6 @@ def test_what_is_a_part_of_another_images_name_is_looked_for_in_rows_alone(tmp_p
 @pytest.mark.parametrize(
     ("paths", "prefixes"), [([], []), ([""], []), ([], ["/"]), (["../1.jpg"], []), ([], ["a/../"])]
 )
-def test_what_would_be_too_much_or_elsewhere_is_refused(paths: list[str], prefixes: list[str]) -> None:
+def test_what_would_be_too_much_or_elsewhere_is_refused(paths, prefixes):
     with pytest.raises(ErasureError):
         Request.of(paths, prefixes)

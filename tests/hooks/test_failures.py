@@ -7,7 +7,6 @@ from kedro.io import DataCatalog, DatasetError, MemoryDataset
 from kedro.pipeline import Node
 from py4j.protocol import Py4JNetworkError
 from pyspark.errors import PythonException
-from pyspark.sql import SparkSession
 
 from fruits_bigdata.hooks.failures import FailureHooks, explain, scratch_folder
 from fruits_bigdata.storage.errors import StorageError
@@ -70,7 +69,7 @@ fruits_bigdata.storage.StorageError: S3 (AWS) failed while reading s3://b/1.jpg:
         (said_by_spark("Python worker exited unexpectedly (crashed)"), ["Spark's workers ended", "memory"]),
     ],
 )
-def test_what_happened_where_and_the_way_out_are_said(error: BaseException, parts: list[str]) -> None:
+def test_what_happened_where_and_the_way_out_are_said(error, parts):
     for one in (error, wrapped(error)):
         said = explain(one, "saving x", "/out/x", "/scratch")
         assert said is not None
@@ -88,17 +87,17 @@ def test_what_happened_where_and_the_way_out_are_said(error: BaseException, part
         FileNotFoundError(errno.ENOENT, "No such file", "/a"),
     ],
 )
-def test_what_is_not_the_platforms_fault_is_left_alone(error: BaseException) -> None:
+def test_what_is_not_the_platforms_fault_is_left_alone(error):
     assert explain(wrapped(error), "saving x", "/out/x", "/scratch") is None
 
 
-def test_an_error_that_leads_to_itself_ends() -> None:
+def test_an_error_that_leads_to_itself_ends():
     one, other = ValueError("one"), ValueError("other")
     one.__cause__, other.__cause__ = other, one
     assert explain(one, "saving x", None, "/scratch") is None
 
 
-def test_the_log_and_the_traceback_end_with_it(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+def test_the_log_and_the_traceback_end_with_it(caplog, tmp_path):
     class Placed(MemoryDataset):
         def _describe(self) -> dict[str, object]:
             return {"filepath": str(tmp_path)}
@@ -126,7 +125,7 @@ def test_the_log_and_the_traceback_end_with_it(caplog: pytest.LogCaptureFixture,
     assert not hasattr(plain, "__notes__")
 
 
-def test_sparks_scratch_folder_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sparks_scratch_folder_is_found(monkeypatch):
     monkeypatch.delenv("SPARK_LOCAL_DIRS", raising=False)
     monkeypatch.setenv("TMPDIR", "/tmp")
     assert scratch_folder({"spark.local.dir": "/a,/b"}) == "/a"
@@ -135,7 +134,7 @@ def test_sparks_scratch_folder_is_found(monkeypatch: pytest.MonkeyPatch) -> None
     assert scratch_folder({"spark.local.dir": "/a"}) == "/c"
 
 
-def test_a_workers_own_words_are_found_in_what_java_says(spark: SparkSession) -> None:
+def test_a_workers_own_words_are_found_in_what_java_says(spark):
     def fail(batches):  # type: ignore[no-untyped-def]
         from fruits_bigdata.storage.errors import StorageError
 

@@ -1,7 +1,5 @@
-import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from kedro.framework.context import KedroContext
@@ -10,12 +8,11 @@ from fruits_bigdata.cli.command_line import ReferenceInParameterError
 from fruits_bigdata.hooks.refusals import CutParameterError, PlaceError, PlaceHooks, UnknownParameterError
 from fruits_bigdata.pipeline_registry import register_pipelines
 from fruits_bigdata.pipelines.parameters import ParameterError
-
-LoadContext = Callable[..., KedroContext]
+from tests.support.commands import run_module
 
 
 @pytest.fixture
-def load_places(load_context: LoadContext, bucket: str, s3_endpoint: str) -> LoadContext:
+def load_places(load_context, bucket, s3_endpoint) -> Callable[..., KedroContext]:
     """Return the context of a run with the given places; BUCKET in them is a bucket that is there."""
 
     def load(**places: str) -> KedroContext:
@@ -35,9 +32,7 @@ def load_places(load_context: LoadContext, bucket: str, s3_endpoint: str) -> Loa
         ({"zzz": 1}, "no parameter 'zzz': there are .*output_path"),
     ],
 )
-def test_a_mistyped_parameter_is_refused(
-    load_context: LoadContext, given: dict[str, object], said: str
-) -> None:
+def test_a_mistyped_parameter_is_refused(load_context, given, said):
     with pytest.raises(UnknownParameterError, match=said):
         load_context(**given)
 
@@ -62,9 +57,7 @@ def test_a_mistyped_parameter_is_refused(
         ({"images_path": "/x", "output_path": "s3://BUCKET/a\tb"}, r"take '\\t' for another character"),
     ],
 )
-def test_places_that_do_not_go_together_are_refused(
-    load_places: LoadContext, bucket: str, places: dict[str, str], said: str
-) -> None:
+def test_places_that_do_not_go_together_are_refused(load_places, bucket, places, said):
     catalog = load_places(**places).catalog
     with pytest.raises(PlaceError, match=said.replace("BUCKET", bucket.removeprefix("s3://"))):
         PlaceHooks().before_pipeline_run(register_pipelines()["__default__"], catalog)
@@ -81,12 +74,12 @@ def test_places_that_do_not_go_together_are_refused(
         ("/BUCKET", "s3://BUCKET"),
     ],
 )
-def test_neighbouring_places_are_fine(load_places: LoadContext, images_path: str, output_path: str) -> None:
+def test_neighbouring_places_are_fine(load_places, images_path, output_path):
     catalog = load_places(images_path=images_path, output_path=output_path).catalog
     PlaceHooks().before_pipeline_run(register_pipelines()["__default__"], catalog)
 
 
-def test_a_place_is_judged_by_the_name_that_spark_is_given(load_context: LoadContext, tmp_path: Path) -> None:
+def test_a_place_is_judged_by_the_name_that_spark_is_given(load_context, tmp_path):
     (tmp_path / "12:30").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "12:30")
     (tmp_path / "a:link").symlink_to(tmp_path)
@@ -99,20 +92,18 @@ def test_a_place_is_judged_by_the_name_that_spark_is_given(load_context: LoadCon
         )
 
 
-def test_a_path_that_yaml_would_cut_off_is_refused(
-    load_context: LoadContext, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_path_that_yaml_would_cut_off_is_refused(load_context, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["kedro", "run", "--params", "limit=1,images_path=/My #1"])
     with pytest.raises(CutParameterError, match="--params 'images_path=\"/My #1\"'"):
         load_context(images_path="/My")
 
 
-def test_a_path_that_yaml_takes_for_a_number_is_refused(load_context: LoadContext) -> None:
+def test_a_path_that_yaml_takes_for_a_number_is_refused(load_context):
     with pytest.raises(ParameterError, match=r"images_path=7: give text; .* needs quotes"):
         load_context(images_path=7)
 
 
-def test_all_parameters_are_checked_before_anything_starts(load_context: LoadContext) -> None:
+def test_all_parameters_are_checked_before_anything_starts(load_context):
     with pytest.raises(ParameterError) as error:
         load_context(pca={"n_components": True}, retry_rejected="yse", limit=-1, max_rejected_share=2)
     assert str(error.value).splitlines() == [
@@ -133,19 +124,14 @@ def test_all_parameters_are_checked_before_anything_starts(load_context: LoadCon
         ('pca.n_components="${a"', "pca.n_components"),
     ],
 )
-def test_a_reference_on_the_command_line_is_refused_in_a_sentence(params: str, name: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "kedro", "run", "--params", params],
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-    )
+def test_a_reference_on_the_command_line_is_refused_in_a_sentence(params, name):
+    done = run_module("kedro", "run", "--params", params)
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
     assert done.stderr.startswith(f"Error: {name}=")
     assert "symbolic link" in done.stderr
 
 
-def test_a_reference_given_by_a_program_is_refused_before_it_is_looked_up(load_context: LoadContext) -> None:
+def test_a_reference_given_by_a_program_is_refused_before_it_is_looked_up(load_context):
     with pytest.raises(ReferenceInParameterError, match=r"^s3\.region="):
         load_context(s3={"region": "${x}"})

@@ -1,18 +1,13 @@
 import logging
-from collections.abc import Callable
 
-import pytest
-from kedro.framework.context import KedroContext
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node
 
 from fruits_bigdata.hooks.reports import ResultHooks, StatisticsHooks
 from fruits_bigdata.pipeline_registry import register_pipelines
 
-LoadContext = Callable[..., KedroContext]
 
-
-def test_the_clock_follows_the_hooks() -> None:
+def test_the_clock_follows_the_hooks():
     catalog = DataCatalog({"run_statistics": MemoryDataset(copy_mode="assign")})
     hooks = StatisticsHooks()
     hooks.after_catalog_created(catalog)
@@ -28,9 +23,7 @@ def test_the_clock_follows_the_hooks() -> None:
     assert catalog.load("run_statistics").as_dict()["seconds_by_stage"] == {}
 
 
-def test_the_end_of_a_run_says_where_the_results_are(
-    load_context: LoadContext, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_end_of_a_run_says_where_the_results_are(load_context, caplog):
     catalog = load_context(output_path="/elsewhere").catalog
     with caplog.at_level(logging.INFO):
         ResultHooks().after_pipeline_run(register_pipelines()["__default__"], catalog)

@@ -1,12 +1,5 @@
-import subprocess
-import sys
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
-from kedro.framework.context import KedroContext
 from kedro.io import DataCatalog, MemoryDataset
-from pyspark.sql import SparkSession
 
 from fruits_bigdata.hooks import resources
 from fruits_bigdata.hooks.resources import SparkHooks
@@ -14,12 +7,12 @@ from fruits_bigdata.pipeline_registry import register_pipelines
 from fruits_bigdata.spark import session as spark_session
 from fruits_bigdata.tables.delta import Change, Table
 from fruits_bigdata.tables.schemas import REJECTED_SCHEMA
+from tests.support.commands import run_python
 
-LoadContext = Callable[..., KedroContext]
 RUN = {"run_id": "my run"}
 
 
-def test_one_endpoint_serves_python_and_spark(load_context: LoadContext) -> None:
+def test_one_endpoint_serves_python_and_spark(load_context):
     context = load_context(s3={"endpoint_url": "http://127.0.0.1:9"})
     settings = context.config_loader["s3a"]
     assert settings["spark.hadoop.fs.s3a.endpoint"] == "http://127.0.0.1:9"
@@ -28,7 +21,7 @@ def test_one_endpoint_serves_python_and_spark(load_context: LoadContext) -> None
 
 @pytest.mark.parametrize("end", ["after_pipeline_run", "on_pipeline_error"])
 @pytest.mark.parametrize("n_new", [0, 1])
-def test_a_session_is_started_when_there_is_work_and_stopped(n_new: int, end: str) -> None:
+def test_a_session_is_started_when_there_is_work_and_stopped(n_new, end):
     program = f"""
 from types import SimpleNamespace
 from kedro.io import DataCatalog, MemoryDataset
@@ -49,16 +42,14 @@ if spark_session._this.own is not None:
 hooks.{end}()
 print("after", SparkContext._active_spark_context is not None)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    done = run_python(program)
     assert "first False" in done.stdout, done.stderr
     assert ("range 3" in done.stdout) == bool(n_new)
     assert "after False" in done.stdout
 
 
 @pytest.mark.parametrize("is_first", [True, False])
-def test_before_the_first_features_a_session_is_started_at_once(
-    monkeypatch: pytest.MonkeyPatch, is_first: bool
-) -> None:
+def test_before_the_first_features_a_session_is_started_at_once(monkeypatch, is_first):
     starts: list[int] = []
     monkeypatch.setattr(resources, "start_session", lambda: starts.append(1))
     features = MemoryDataset() if is_first else MemoryDataset("features")
@@ -68,7 +59,7 @@ def test_before_the_first_features_a_session_is_started_at_once(
     assert len(starts) == is_first
 
 
-def test_a_session_that_is_there_is_used_and_left_alone(spark: SparkSession) -> None:
+def test_a_session_that_is_there_is_used_and_left_alone(spark):
     hooks = SparkHooks()
     hooks.before_pipeline_run(RUN, register_pipelines()["export"], DataCatalog())
     spark_session.start_session()
@@ -78,9 +69,7 @@ def test_a_session_that_is_there_is_used_and_left_alone(spark: SparkSession) -> 
     assert spark.range(3).count() == 3
 
 
-def test_only_a_pipeline_of_sparks_own_files_gives_java_a_way_to_s3(
-    load_context: LoadContext, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_a_pipeline_of_sparks_own_files_gives_java_a_way_to_s3(load_context, monkeypatch):
     monkeypatch.setattr(spark_session._this, "settings", {})
     hooks = SparkHooks()
     hooks.after_context_created(load_context(images_path="/nowhere"))
@@ -94,7 +83,7 @@ def test_only_a_pipeline_of_sparks_own_files_gives_java_a_way_to_s3(
     assert "spark.hadoop.fs.s3.impl" not in spark_session._this.settings
 
 
-def test_commits_carry_the_id_of_the_run(tmp_path: Path) -> None:
+def test_commits_carry_the_id_of_the_run(tmp_path):
     SparkHooks().before_pipeline_run(RUN, register_pipelines()["export"], DataCatalog())
     table = Table(str(tmp_path / "table"), REJECTED_SCHEMA)
     table.commit(Change(table))

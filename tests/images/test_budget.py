@@ -5,7 +5,7 @@ import pytest
 from fruits_bigdata.images.budget import MemoryBudget
 
 
-def test_who_asks_for_more_than_is_left_waits_until_it_is_given_back() -> None:
+def test_who_asks_for_more_than_is_left_waits_until_it_is_given_back():
     budget = MemoryBudget(100)
     held = threading.Event()
 
@@ -21,7 +21,7 @@ def test_who_asks_for_more_than_is_left_waits_until_it_is_given_back() -> None:
     assert held.is_set()
 
 
-def test_threads_together_never_hold_more_than_there_is() -> None:
+def test_threads_together_never_hold_more_than_there_is():
     budget = MemoryBudget(100)
     most = 0
 
@@ -40,7 +40,7 @@ def test_threads_together_never_hold_more_than_there_is() -> None:
     assert budget._held == 0
 
 
-def test_what_fails_gives_back_what_it_held() -> None:
+def test_what_fails_gives_back_what_it_held():
     budget = MemoryBudget(100)
     with pytest.raises(KeyError), budget.hold(100):
         raise KeyError
@@ -48,6 +48,6 @@ def test_what_fails_gives_back_what_it_held() -> None:
         pass
 
 
-def test_more_than_there_ever_is_is_refused_instead_of_waiting_forever() -> None:
+def test_more_than_there_ever_is_is_refused_instead_of_waiting_forever():
     with pytest.raises(ValueError, match="101 bytes of a budget of 100"), MemoryBudget(100).hold(101):
         pass

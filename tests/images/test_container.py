@@ -2,7 +2,6 @@ import struct
 
 import numpy as np
 import pytest
-from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from fruits_bigdata.images import container
@@ -14,7 +13,7 @@ def segment(marker: int, body: bytes) -> bytes:
     return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
 
 
-def test_a_png_keeps_its_pixels_and_loses_its_texts_and_profiles(photo: Image.Image) -> None:
+def test_a_png_keeps_its_pixels_and_loses_its_texts_and_profiles(photo):
     texts = PngInfo()
     texts.add_text("Comment", "x" * 1_000, zip=True)
     texts.add_itxt("Title", "é" * 1_000)
@@ -28,7 +27,7 @@ def test_a_png_keeps_its_pixels_and_loses_its_texts_and_profiles(photo: Image.Im
     np.testing.assert_array_equal(np.asarray(image.convert("RGBA")), np.asarray(opened(data).convert("RGBA")))
 
 
-def test_a_png_keeps_the_texts_that_say_which_side_is_up(photo: Image.Image) -> None:
+def test_a_png_keeps_the_texts_that_say_which_side_is_up(photo):
     texts = PngInfo()
     texts.add_itxt("XML:com.adobe.xmp", '<x tiff:Orientation="6"/>')
     texts.add_text("Comment", 'tiff:Orientation="3"')
@@ -36,7 +35,7 @@ def test_a_png_keeps_the_texts_that_say_which_side_is_up(photo: Image.Image) -> 
     assert image.getexif()[0x0112] == 6
 
 
-def test_a_jpeg_keeps_its_pixels_and_loses_its_profiles(photo: Image.Image) -> None:
+def test_a_jpeg_keeps_its_pixels_and_loses_its_profiles(photo):
     cmyk = photo.convert("CMYK")
     data = encoded(cmyk, "JPEG", exif=turned(6), icc_profile=bytes(90_000), comment="x")
     image = opened(read_container(data).content)
@@ -47,7 +46,7 @@ def test_a_jpeg_keeps_its_pixels_and_loses_its_profiles(photo: Image.Image) -> N
     np.testing.assert_array_equal(np.asarray(image), np.asarray(opened(data)))
 
 
-def test_a_picture_with_further_pictures_is_its_first(photo: Image.Image) -> None:
+def test_a_picture_with_further_pictures_is_its_first(photo):
     data = encoded(photo, "MPO", save_all=True, append_images=[photo.rotate(180)])
     assert opened(data).format == "MPO"
     image = opened(read_container(data).content)
@@ -55,19 +54,19 @@ def test_a_picture_with_further_pictures_is_its_first(photo: Image.Image) -> Non
     np.testing.assert_array_equal(np.asarray(image), np.asarray(opened(data)))
 
 
-def test_a_file_with_nothing_to_drop_is_not_copied(photo: Image.Image) -> None:
+def test_a_file_with_nothing_to_drop_is_not_copied(photo):
     for kind in ("PNG", "JPEG"):
         data = encoded(photo, kind)
         assert read_container(data).content is data
 
 
-def test_a_segment_shorter_than_its_own_length_is_damage(photo: Image.Image) -> None:
+def test_a_segment_shorter_than_its_own_length_is_damage(photo):
     data = encoded(photo, "JPEG")
     with pytest.raises(UnusableImageError, match="damaged: a segment of 1 bytes"):
         read_container(data[:2] + b"\xff\xe3\0\1" + data[2:])
 
 
-def test_what_lies_between_segments_is_skipped_at_once(photo: Image.Image) -> None:
+def test_what_lies_between_segments_is_skipped_at_once(photo):
     data = encoded(photo, "JPEG")
     # Pillow looks at each of these bytes by itself, and at each again.
     padded = data[:2] + b"\xff" * 3_000_000 + bytes(3_000_000) + b"\xff\0" * 1_000_000 + data[2:]
@@ -81,14 +80,14 @@ def test_what_lies_between_segments_is_skipped_at_once(photo: Image.Image) -> No
     ("kind", "part"),
     [("PNG", chunk(b"abCd", b"")), ("JPEG", segment(0xE0, b"")), ("JPEG", segment(0xDB, b""))],
 )
-def test_a_file_of_very_many_parts_is_refused(photo: Image.Image, kind: str, part: bytes) -> None:
+def test_a_file_of_very_many_parts_is_refused(photo, kind, part):
     data, place = encoded(photo, kind), {"PNG": 33, "JPEG": 2}[kind]
     read_container(data[:place] + part * (container.MAX_PARTS // 2) + data[place:])
     with pytest.raises(UnusableImageError, match="too large: more than 50,000"):
         read_container(data[:place] + part * container.MAX_PARTS + data[place:])
 
 
-def test_scans_are_counted(photo: Image.Image) -> None:
+def test_scans_are_counted(photo):
     plain = read_container(encoded(photo, "JPEG"))
     assert (plain.scans, plain.keeps_coefficients) == (1, False)
     progressive = encoded(photo, "JPEG", progressive=True)
@@ -101,7 +100,7 @@ def test_scans_are_counted(photo: Image.Image) -> None:
     assert read_container(progressive + more).scans == 10
 
 
-def test_neither_jpeg_nor_png_is_refused() -> None:
+def test_neither_jpeg_nor_png_is_refused():
     for data in (b"GIF89a", b"\x89PNG", b"\xff\xd8", bytes(100)):
         with pytest.raises(UnusableImageError, match="not a JPEG or PNG image"):
             read_container(data)

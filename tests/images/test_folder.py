@@ -21,6 +21,7 @@ from fruits_bigdata.storage.errors import StorageError
 from fruits_bigdata.storage.locations import url_to_fs
 from fruits_bigdata.storage.s3 import configure_s3, open_bucket
 from fruits_bigdata.tables.schemas import IMAGES_SCHEMA
+from tests.support.commands import take_credentials
 from tests.support.faulty_proxy import FaultyProxy
 
 
@@ -39,7 +40,7 @@ def write(root: Path, name: str | bytes, data: bytes = b"x") -> None:
 
 
 @pytest.fixture
-def proxy(s3_endpoint: str, bucket: str) -> Iterator[FaultyProxy]:
+def proxy(s3_endpoint, bucket) -> Iterator[FaultyProxy]:
     """Two images and an odd one in the bucket, and a proxy that counts the requests for them."""
     fs, name = url_to_fs(bucket)
     bodies = {"Test/a/1 é.jpg": b"first", "Test//b\t.jpg": b"other", "Test/c/3.jpg": b"third"}
@@ -50,7 +51,7 @@ def proxy(s3_endpoint: str, bucket: str) -> Iterator[FaultyProxy]:
         yield proxy
 
 
-def test_every_image_is_listed_whatever_its_name(tmp_path: Path, odd_names: list[str]) -> None:
+def test_every_image_is_listed_whatever_its_name(tmp_path, odd_names):
     root = tmp_path / "Test"
     for i, name in enumerate(odd_names):
         write(root, name, b"x" * i)
@@ -64,9 +65,7 @@ def test_every_image_is_listed_whatever_its_name(tmp_path: Path, odd_names: list
         assert ImageFolder(str(root)).read(name) == b"x" * i
 
 
-def test_modified_is_the_files_date_in_utc_whatever_the_machines_time_zone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_modified_is_the_files_date_in_utc_whatever_the_machines_time_zone(tmp_path, monkeypatch):
     write(tmp_path, "a/1.jpg")
     os.utime(tmp_path / "a/1.jpg", (0, 1_700_000_000.123456))
     for zone in ("UTC", "Pacific/Auckland"):
@@ -78,7 +77,7 @@ def test_modified_is_the_files_date_in_utc_whatever_the_machines_time_zone(
         assert row["modified"] == datetime(2023, 11, 14, 22, 13, 20, 123456, UTC)
 
 
-def test_folders_and_names_come_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folders_and_names_come_in_order(tmp_path, monkeypatch):
     monkeypatch.setattr(image_folder, "_BATCH_ROWS", 3)
     names = [f"{label}/{i}.jpg" for label in "abc" for i in range(7)]
     for name in reversed(names):
@@ -88,7 +87,7 @@ def test_folders_and_names_come_in_order(tmp_path: Path, monkeypatch: pytest.Mon
     assert pa.Table.from_batches(batches)["path"].to_pylist() == names
 
 
-def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
+def test_links_are_followed_but_not_in_circles(tmp_path):
     root, elsewhere = tmp_path / "Test", tmp_path / "elsewhere"
     write(root, "a/1.jpg", b"one")
     write(elsewhere, "2.jpg", b"two!")
@@ -109,7 +108,7 @@ def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
             ImageFolder(str(root)).read(f"a/{name}.jpg")
 
 
-def test_folders_that_link_to_each_other_end(tmp_path: Path) -> None:
+def test_folders_that_link_to_each_other_end(tmp_path):
     write(tmp_path, "a/1.jpg")
     write(tmp_path, "b/2.jpg")
     (tmp_path / "a" / "b").symlink_to(tmp_path / "b")
@@ -119,7 +118,7 @@ def test_folders_that_link_to_each_other_end(tmp_path: Path) -> None:
     assert max(path.count("/") for path in listed) <= 3
 
 
-def test_what_is_no_file_is_listed_and_never_waited_for(tmp_path: Path) -> None:
+def test_what_is_no_file_is_listed_and_never_waited_for(tmp_path):
     (tmp_path / "a").mkdir()
     os.mkfifo(tmp_path / "a" / "pipe.jpg")
     (row,) = rows(ImageFolder(str(tmp_path)))
@@ -151,9 +150,7 @@ def open_place() -> Iterator[Path]:
 
 # Not to be read, and to be read but not entered.
 @pytest.mark.parametrize("mode", [0o000, 0o744])
-def test_a_folder_that_may_not_be_listed_is_reported_and_the_others_are_listed(
-    open_place: Path, mode: int, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_folder_that_may_not_be_listed_is_reported_and_the_others_are_listed(open_place, mode, caplog):
     mode = mode if os.geteuid() == 0 else mode & 0o477
     for name in ("a/b %/1.jpg", "a/b %/deeper/2.jpg", "a/3.jpg", "c/4.jpg"):
         write(open_place, name)
@@ -185,9 +182,7 @@ def unlisted_in(root: Path, code: int, monkeypatch: pytest.MonkeyPatch) -> list[
     return unlisted
 
 
-def test_each_spelling_of_a_folder_begins_the_paths_below_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_spelling_of_a_folder_begins_the_paths_below_it(tmp_path, monkeypatch):
     for name in (b"100%/1.jpg", b"100%/\xe9.jpg", b"caf\xe9/1.jpg"):
         write(tmp_path, name)
     paths = paths_in(ImageFolder(str(tmp_path)))
@@ -198,9 +193,7 @@ def test_each_spelling_of_a_folder_begins_the_paths_below_it(
 
 
 @pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EACCES, errno.ENAMETOOLONG])
-def test_a_disk_that_fails_never_shortens_the_listing_unsaid(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
-) -> None:
+def test_a_disk_that_fails_never_shortens_the_listing_unsaid(tmp_path, monkeypatch, code):
     write(tmp_path, "a/1.jpg")
     assert unlisted_in(tmp_path, code, monkeypatch)[0] == "a/"
     # A folder that has just gone is gone.
@@ -208,7 +201,7 @@ def test_a_disk_that_fails_never_shortens_the_listing_unsaid(
         assert unlisted_in(tmp_path, gone, monkeypatch) == []
 
 
-def test_an_empty_folder_is_none_that_has_gone(tmp_path: Path) -> None:
+def test_an_empty_folder_is_none_that_has_gone(tmp_path):
     assert paths_in(ImageFolder(str(tmp_path))) == []
     assert ImageFolder(str(tmp_path)).exists()
     missing = ImageFolder(str(tmp_path / "missing"))
@@ -217,9 +210,7 @@ def test_an_empty_folder_is_none_that_has_gone(tmp_path: Path) -> None:
         paths_in(missing)
 
 
-def test_a_page_of_s3_that_fails_ends_the_listing(
-    bucket: str, proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_page_of_s3_that_fails_ends_the_listing(bucket, proxy, monkeypatch):
     monkeypatch.setattr(image_folder, "_KEYS_PER_REQUEST", 1)
     proxy.faults, proxy.share, proxy.only = ("slow_down",), 1, lambda _, path: "continuation-token" in path
     with pytest.raises(OSError, match="reduce your request rate"):
@@ -237,9 +228,7 @@ def test_a_page_of_s3_that_fails_ends_the_listing(
         (datetime(9999, 12, 31, tzinfo=UTC), False),
     ],
 )
-def test_a_date_that_pandas_or_spark_cannot_hold_becomes_1970(
-    monkeypatch: pytest.MonkeyPatch, date: datetime, kept: bool
-) -> None:
+def test_a_date_that_pandas_or_spark_cannot_hold_becomes_1970(monkeypatch, date, kept):
     expected = date if kept else datetime(1970, 1, 1, tzinfo=UTC)
     # Not every file system holds such dates.
     assert image_folder._modified(date.timestamp()) == expected
@@ -252,11 +241,11 @@ def test_a_date_that_pandas_or_spark_cannot_hold_becomes_1970(
 
 
 @pytest.mark.parametrize("mtime", [3e11, -1e15, 1e300])
-def test_a_date_that_no_calendar_has_does_not_end_the_listing(mtime: float) -> None:
+def test_a_date_that_no_calendar_has_does_not_end_the_listing(mtime):
     assert image_folder._modified(mtime) == datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def test_a_name_that_is_no_utf8_has_a_path_of_its_own_by_which_it_is_read(tmp_path: Path) -> None:
+def test_a_name_that_is_no_utf8_has_a_path_of_its_own_by_which_it_is_read(tmp_path):
     expected = {
         b"caf\xe9/100%\xe9 \xc3\xa9.jpg": ("not-utf-8://caf%E9/100%25%E9 é.jpg", "not-utf-8://caf%E9"),
         b"caf\xe9/1.jpg": ("not-utf-8://caf%E9/1.jpg", "not-utf-8://caf%E9"),
@@ -271,9 +260,7 @@ def test_a_name_that_is_no_utf8_has_a_path_of_its_own_by_which_it_is_read(tmp_pa
     assert listed == expected
 
 
-def test_a_folder_deeper_than_any_path_reaches_is_reported(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_folder_deeper_than_any_path_reaches_is_reported(tmp_path, caplog):
     write(tmp_path, "a/1.jpg")
     folder = os.open(tmp_path, os.O_RDONLY)
     for _ in range(20):
@@ -289,9 +276,7 @@ def test_a_folder_deeper_than_any_path_reaches_is_reported(
 
 
 @pytest.mark.parametrize("place", ["", "/Test", "/a b/é#?%20+"])
-def test_s3_lists_and_reads_the_same(
-    bucket: str, odd_names: list[str], odd_keys: list[str], place: str
-) -> None:
+def test_s3_lists_and_reads_the_same(bucket, odd_names, odd_keys, place):
     fs, _ = url_to_fs(bucket)
     name = bucket.removeprefix("s3://")
     # The server of the tests has no place for a key with a line's end; S3 does.
@@ -317,7 +302,7 @@ def test_s3_lists_and_reads_the_same(
     assert not ImageFolder(f"{bucket}-missing").exists()
 
 
-def test_no_more_is_read_than_was_listed(tmp_path: Path) -> None:
+def test_no_more_is_read_than_was_listed(tmp_path):
     write(tmp_path, "a/1.jpg", b"12345")
     folder = ImageFolder(str(tmp_path))
     assert folder.read("a/1.jpg", 5) == b"12345"
@@ -335,7 +320,7 @@ def test_no_more_is_read_than_was_listed(tmp_path: Path) -> None:
         tracemalloc.stop()
 
 
-def test_a_file_with_more_bytes_than_its_size_is_not_read_on(tmp_path: Path) -> None:
+def test_a_file_with_more_bytes_than_its_size_is_not_read_on(tmp_path):
     # As of a file that grows while it is read.
     (tmp_path / "1.jpg").symlink_to("/proc/self/status")
     folder = ImageFolder(str(tmp_path))
@@ -348,7 +333,7 @@ ODD = pytest.mark.parametrize("path", ["Test/a/1 é.jpg", "Test//b\t.jpg"])
 
 
 @ODD
-def test_an_image_is_read_from_s3_by_one_request(bucket: str, proxy: FaultyProxy, path: str) -> None:
+def test_an_image_is_read_from_s3_by_one_request(bucket, proxy, path):
     folder = ImageFolder(bucket)
     bodies = [folder.read(path, 5) for _ in range(2)]
     assert bodies == [b"first" if "é" in path else b"other"] * 2
@@ -356,9 +341,7 @@ def test_an_image_is_read_from_s3_by_one_request(bucket: str, proxy: FaultyProxy
 
 
 @ODD
-def test_an_object_of_another_size_is_refused_before_its_body_comes(
-    bucket: str, proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch, path: str
-) -> None:
+def test_an_object_of_another_size_is_refused_before_its_body_comes(bucket, proxy, monkeypatch, path):
     # Who waited for the body would meet its end.
     proxy.faults, proxy.share = ("cut",), 1
     folder = ImageFolder(bucket)
@@ -369,9 +352,7 @@ def test_an_object_of_another_size_is_refused_before_its_body_comes(
         folder.read(path)
 
 
-def test_s3_is_listed_a_thousand_objects_at_a_request(
-    bucket: str, proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_s3_is_listed_a_thousand_objects_at_a_request(bucket, proxy, monkeypatch):
     folder = ImageFolder(f"{bucket}/Test")
     assert paths_in(folder) == ["/b\t.jpg", "a/1 é.jpg", "c/3.jpg"]
     assert proxy.requests == {("GET", ""): 1}
@@ -380,9 +361,7 @@ def test_s3_is_listed_a_thousand_objects_at_a_request(
     assert proxy.requests == {("GET", ""): 3}
 
 
-def test_an_archived_object_is_this_images_trouble_and_a_wrong_key_is_not(
-    bucket: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_archived_object_is_this_images_trouble_and_a_wrong_key_is_not(bucket, monkeypatch):
     fs, _ = url_to_fs(bucket)
     name = bucket.removeprefix("s3://")
     fs.call_s3("put_object", Bucket=name, Key="a/1.jpg", Body=b"x", StorageClass="GLACIER")
@@ -400,21 +379,18 @@ def test_an_archived_object_is_this_images_trouble_and_a_wrong_key_is_not(
         folder.read("a/1.jpg")
 
 
-def test_without_credentials_the_way_out_is_said(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+def test_without_credentials_the_way_out_is_said(bucket, monkeypatch):
+    take_credentials(monkeypatch)
     with pytest.raises(RuntimeError, match=r"no AWS credentials to read s3://fruits-.*: set AWS_PROFILE"):
         ImageFolder(bucket).read("a/1.jpg")
 
 
-def test_the_style_of_addresses_reaches_the_bucket(bucket: str) -> None:
+def test_the_style_of_addresses_reaches_the_bucket(bucket):
     configure_s3({"region": "eu-west-1", "path_style": True})
     assert open_bucket("fruits", fsspec.config.conf["s3"]).config["virtual_hosted_style_request"] == "false"
 
 
-def test_a_worker_reads_with_the_drivers_settings(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_reads_with_the_drivers_settings(bucket, monkeypatch):
     fs, _ = url_to_fs(bucket)
     fs.pipe_file(f"{bucket}/Test/a/1.jpg", b"here")
     sent = pickle.dumps(ImageFolder(f"{bucket}/Test"))

@@ -24,40 +24,40 @@ def reference(data: bytes) -> np.ndarray:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
-def test_an_rgb_image_is_resized_as_the_reference_does(photo: Image.Image, kind: str) -> None:
+def test_an_rgb_image_is_resized_as_the_reference_does(photo, kind):
     data = encoded(photo, kind)
     np.testing.assert_array_equal(decode(data), np.asarray(opened(data).resize((224, 224))))
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_is_applied(photo: Image.Image, orientation: int) -> None:
+def test_exif_orientation_is_applied(photo, orientation):
     data = encoded(photo, exif=turned(orientation))
     np.testing.assert_array_equal(decode(data), reference(data))
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 @pytest.mark.parametrize("block", [b"MM\x00*\xff\xff\xff\xff", b"II*\x00\x08\x00", b"no TIFF at all"])
-def test_broken_exif_is_no_reason_to_lose_a_picture(photo: Image.Image, kind: str, block: bytes) -> None:
+def test_broken_exif_is_no_reason_to_lose_a_picture(photo, kind, block):
     good = encoded(photo, kind)
     bad = encoded(photo, kind, exif=b"Exif\x00\x00" + block)
     np.testing.assert_array_equal(decode(bad), decode(good))
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
-def test_transparency_is_laid_on_white(mode: str) -> None:
+def test_transparency_is_laid_on_white(mode):
     image = Image.new("RGBA", (50, 50), (200, 0, 0, 0)).convert(mode)
     options = {"transparency": 0} if mode == "P" else {}
     assert (decode(encoded(image, **options)) == 255).all()
 
 
 @pytest.mark.parametrize("options", [{}, {"transparency": 0}])
-def test_sixteen_bit_grey_is_scaled_not_clipped(options: dict[str, int]) -> None:
+def test_sixteen_bit_grey_is_scaled_not_clipped(options):
     image = Image.fromarray(np.full((30, 30), 0x4000, dtype=np.uint16))
     assert (decode(encoded(image, **options)) == 0x40).all()
 
 
 @pytest.mark.parametrize("mode", ["L", "1", "P", "CMYK"])
-def test_other_modes_become_rgb(photo: Image.Image, mode: str) -> None:
+def test_other_modes_become_rgb(photo, mode):
     data = encoded(photo.convert(mode), "JPEG" if mode == "CMYK" else "PNG")
     np.testing.assert_array_equal(decode(data), reference(data))
 
@@ -81,19 +81,19 @@ def png_of_size(width: int, height: int) -> bytes:
         (png_of_size(0, 10), "damaged: "),
     ],
 )
-def test_what_is_no_picture_is_refused_with_its_reason(data: bytes, reason: str) -> None:
+def test_what_is_no_picture_is_refused_with_its_reason(data, reason):
     with pytest.raises(UnusableImageError, match=reason):
         decode(data)
 
 
-def test_a_format_that_is_not_asked_for_is_not_parsed(photo: Image.Image) -> None:
+def test_a_format_that_is_not_asked_for_is_not_parsed(photo):
     for kind in ("GIF", "TIFF", "WEBP", "BMP"):
         with pytest.raises(UnusableImageError, match="not a JPEG or PNG"):
             decode(encoded(photo, kind))
 
 
 @pytest.mark.parametrize("place", [0.3, 0.5, 0.7])
-def test_a_damaged_png_is_refused(photo: Image.Image, place: float) -> None:
+def test_a_damaged_png_is_refused(photo, place):
     data = bytearray(encoded(photo))
     data[int(place * len(data))] ^= 0xFF
     with pytest.raises(UnusableImageError, match="damaged"):
@@ -104,27 +104,27 @@ def text_bomb(key: bytes) -> bytes:
     return chunk(b"zTXt", key + b"\0\0" + zlib.compress(bytes(3_000_000)))
 
 
-def test_whatever_a_parser_raises_is_the_files_trouble(photo: Image.Image) -> None:
+def test_whatever_a_parser_raises_is_the_files_trouble(photo):
     data = encoded(photo)
     # No OSError but a ValueError: a text that is too large once it is unpacked, before the last chunk.
     with pytest.raises(UnusableImageError, match="damaged: Decompressed data too large"):
         decode(data[:-12] + text_bomb(b"Raw profile type exif") + data[-12:])
 
 
-def test_a_text_that_no_pixel_depends_on_is_not_unpacked(photo: Image.Image) -> None:
+def test_a_text_that_no_pixel_depends_on_is_not_unpacked(photo):
     data = encoded(photo)
     np.testing.assert_array_equal(decode(data[:33] + text_bomb(b"key") * 100 + data[33:]), decode(data))
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
-def test_wherever_a_file_ends_it_is_truncated(photo: Image.Image, kind: str) -> None:
+def test_wherever_a_file_ends_it_is_truncated(photo, kind):
     data = encoded(photo, kind)
     for end in range(8, int(0.98 * len(data)), 11):
         with pytest.raises(UnusableImageError, match="truncated: "):
             decode(data[:end])
 
 
-def test_a_large_photograph_takes_its_turn(photo: Image.Image) -> None:
+def test_a_large_photograph_takes_its_turn(photo):
     data = encoded(photo.resize((2_000, 1_500)), "JPEG")
     with pixels._decoding.hold(pixels.MAX_DECODING_BYTES - 10_000_000):
         done = threading.Thread(target=decode, args=(data,), daemon=True)
@@ -140,9 +140,7 @@ def test_a_large_photograph_takes_its_turn(photo: Image.Image) -> None:
 # Pillow shrinks the height of the last two first, and their width when they lie.
 @pytest.mark.parametrize("size", [(300, 240), (240, 270), (250, 290), (20, 1_200)])
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P", "L", "1", "CMYK", "I;16"])
-def test_what_is_shrunk_in_strips_is_what_pillow_makes_of_the_whole(
-    size: tuple[int, int], mode: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_shrunk_in_strips_is_what_pillow_makes_of_the_whole(size, mode, monkeypatch):
     monkeypatch.setattr(pixels, "_STRIP_PIXELS", 7_000)
     converted: list[Image.Image] = []
     original = pixels._to_rgb
@@ -164,7 +162,7 @@ def test_what_is_shrunk_in_strips_is_what_pillow_makes_of_the_whole(
     assert [part.mode for part in whole] == (["RGB"] if mode == "RGB" else [])
 
 
-def test_a_photograph_of_fifty_megapixels_is_decoded_whichever_side_is_up() -> None:
+def test_a_photograph_of_fifty_megapixels_is_decoded_whichever_side_is_up():
     photograph = Image.new("RGB", (8192, 6144), (200, 30, 60))
     photograph.paste((0, 0, 0), (0, 0, 8192, 3072))
     upright = decode(encoded(photograph, "JPEG", exif=turned(6)))
@@ -173,7 +171,7 @@ def test_a_photograph_of_fifty_megapixels_is_decoded_whichever_side_is_up() -> N
     assert upright[100, 200].max() <= 2
 
 
-def test_coefficients_that_are_kept_count_as_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_coefficients_that_are_kept_count_as_memory(monkeypatch):
     image = Image.new("RGB", (1_000, 1_000))
     for subsampling, samples in {0: 3_000_000, 2: 1_500_000}.items():
         data = encoded(image, "JPEG", progressive=True, subsampling=subsampling)
@@ -188,7 +186,7 @@ def test_coefficients_that_are_kept_count_as_memory(monkeypatch: pytest.MonkeyPa
     assert decode(encoded(image, "JPEG")).shape == (224, 224, 3)
 
 
-def test_a_progressive_jpeg_of_very_many_scans_is_refused() -> None:
+def test_a_progressive_jpeg_of_very_many_scans_is_refused():
     data = encoded(Image.new("RGB", (1_000, 1_000), "red"), "JPEG", progressive=True)
     scan = data.rfind(b"\xff\xda")
     assert decode(data[:-2] + data[scan:-2] * 100 + data[-2:]).shape == (224, 224, 3)
@@ -196,9 +194,7 @@ def test_a_progressive_jpeg_of_very_many_scans_is_refused() -> None:
         decode(data[:-2] + data[scan:-2] * 1_000 + data[-2:])
 
 
-def test_a_machine_without_memory_is_not_the_images_fault(
-    photo: Image.Image, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_machine_without_memory_is_not_the_images_fault(photo, monkeypatch):
     for error in (MemoryError(), OSError("out of memory error when reading image file")):
 
         def load(self: Image.Image, error: Exception = error) -> None:
@@ -209,9 +205,7 @@ def test_a_machine_without_memory_is_not_the_images_fault(
             decode(encoded(photo))
 
 
-def test_reduced_decoding_keeps_twice_the_size_and_nearly_the_same_pixels(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_reduced_decoding_keeps_twice_the_size_and_nearly_the_same_pixels(monkeypatch):
     seen: list[tuple[int, int]] = []
     original = pixels._shrink
 
@@ -231,7 +225,7 @@ def test_reduced_decoding_keeps_twice_the_size_and_nearly_the_same_pixels(
 
 
 @pytest.mark.parametrize("reduced", [True, False])
-def test_a_picture_to_look_at_has_the_size_that_is_asked_for(photo: Image.Image, reduced: bool) -> None:
+def test_a_picture_to_look_at_has_the_size_that_is_asked_for(photo, reduced):
     small = decode(encoded(photo.resize((1600, 1200)), "JPEG"), reduced, size=64)
     expected = np.asarray(photo.resize((1600, 1200)).resize((64, 64)), int)
     assert small.shape == (64, 64, 3)
@@ -239,12 +233,12 @@ def test_a_picture_to_look_at_has_the_size_that_is_asked_for(photo: Image.Image,
 
 
 @pytest.mark.parametrize(("size", "kind"), [((800, 800), "JPEG"), ((2000, 2000), "PNG")])
-def test_reduced_decoding_changes_nothing_else(size: tuple[int, int], kind: str, photo: Image.Image) -> None:
+def test_reduced_decoding_changes_nothing_else(size, kind, photo):
     data = encoded(photo.resize(size), kind)
     np.testing.assert_array_equal(decode(data, reduced=True), decode(data))
 
 
-def test_a_photograph_that_is_too_large_stays_so_when_reduced(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_photograph_that_is_too_large_stays_so_when_reduced(monkeypatch):
     monkeypatch.setattr(pixels, "MAX_PIXELS", 1_000_000)
     with pytest.raises(UnusableImageError, match="2000 x 1000 pixels, limit 1,000,000"):
         decode(encoded(Image.new("RGB", (2_000, 1_000)), "JPEG"), reduced=True)

@@ -1,15 +1,11 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
 from fruits_bigdata.linalg import classes
 from fruits_bigdata.linalg.classes import choose_neighbours, cosines, measure_classes, order_by_likeness
-from fruits_bigdata.linalg.moments import Moments
-from fruits_bigdata.linalg.pca import PcaModel, fit_pca, reconstruction_error
-from fruits_bigdata.linalg.sample import FeatureSample
-from fruits_bigdata.linalg.summary import FeatureSummary
+from fruits_bigdata.linalg.pca import reconstruction_error
+from tests.linalg.conftest import model_of
 
 LABELS = [f"class {i % 6}" for i in range(240)]
 
@@ -24,16 +20,8 @@ def rows() -> np.ndarray:
     return (middles[np.arange(240) % 6] + rng.normal(size=(240, 30))).astype(np.float32)
 
 
-def model_of(rows: np.ndarray, labels: list[str], k: int, scale: str = "none") -> PcaModel:
-    sample = FeatureSample.of([f"{label}/{i}.jpg" for i, label in enumerate(labels)], labels, rows)
-    summary = FeatureSummary(Moments.of(rows), sample)
-    return replace(fit_pca(summary.moments, k, scale=scale), summary=summary)
-
-
 @pytest.mark.parametrize("scale", ["none", "std"])
-def test_errors_of_classes_are_those_of_their_images_and_make_up_that_of_all(
-    rows: np.ndarray, scale: str
-) -> None:
+def test_errors_of_classes_are_those_of_their_images_and_make_up_that_of_all(rows, scale):
     model = model_of(rows, LABELS, 4, scale)
     quality = measure_classes(model)
     # The whole sample is the collection here, so the classes' mean is the exact error from the moments.
@@ -49,7 +37,7 @@ def test_errors_of_classes_are_those_of_their_images_and_make_up_that_of_all(
         assert error == pytest.approx(own / centred.var(axis=0, ddof=1).sum(), rel=1e-4)
 
 
-def test_similarity_is_the_cosine_between_mean_scores_and_likes_stand_together(rows: np.ndarray) -> None:
+def test_similarity_is_the_cosine_between_mean_scores_and_likes_stand_together(rows):
     model = model_of(rows, LABELS, 10)
     quality = measure_classes(model)
     assert quality["classes"] == 6
@@ -62,9 +50,7 @@ def test_similarity_is_the_cosine_between_mean_scores_and_likes_stand_together(r
     assert abs(place["class 1"] - place["class 4"]) == 1
 
 
-def test_of_too_many_classes_the_largest_are_measured(
-    rows: np.ndarray, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_of_too_many_classes_the_largest_are_measured(rows, monkeypatch):
     monkeypatch.setattr(classes, "MAX_CLASSES", 2)
     labels = ["few"] * 10 + ["many"] * 180 + ["some"] * 50
     quality = measure_classes(model_of(rows, labels, 3))
@@ -73,25 +59,25 @@ def test_of_too_many_classes_the_largest_are_measured(
     assert sorted(quality["images"]) == [50, 180]
 
 
-def test_the_cosine_of_nothing_is_0() -> None:
+def test_the_cosine_of_nothing_is_0():
     np.testing.assert_allclose(
         cosines(np.array([[0.0, 0], [3, 4], [-6, -8]])), [[0, 0, 0], [0, 1, -1], [0, -1, 1]]
     )
 
 
 @pytest.mark.parametrize("n", [0, 1, 2])
-def test_few_classes_are_in_order_as_they_are(n: int) -> None:
+def test_few_classes_are_in_order_as_they_are(n):
     np.testing.assert_array_equal(order_by_likeness(np.eye(n)), range(n))
 
 
-def test_what_lies_on_a_line_is_in_its_order() -> None:
+def test_what_lies_on_a_line_is_in_its_order():
     places = np.random.default_rng(0).permutation(16) / 8
     order = order_by_likeness(1 - np.abs(places[:, np.newaxis] - places))
     steps = np.diff(places[order])
     assert (steps > 0).all() or (steps < 0).all()
 
 
-def test_examples_are_the_worst_and_then_others_with_their_nearest(rows: np.ndarray) -> None:
+def test_examples_are_the_worst_and_then_others_with_their_nearest(rows):
     model = model_of(rows, LABELS, 10)
     chosen = choose_neighbours(model, n_images=6, n_neighbours=5)
     scores = model.transform(model.summary.sample.features)
@@ -115,13 +101,13 @@ def test_examples_are_the_worst_and_then_others_with_their_nearest(rows: np.ndar
     assert len({example["label"] for example in chosen["examples"]}) == 6
 
 
-def test_images_alone_in_their_class_have_no_right_neighbour(rows: np.ndarray) -> None:
+def test_images_alone_in_their_class_have_no_right_neighbour(rows):
     few = choose_neighbours(model_of(rows[:4], ["a", "b", "c", "d"], 2))
     assert few["examples"] == []
     assert few["nearest_label_accuracy"] is few["neighbour_label_accuracy"] is None
 
 
-def test_one_class_has_examples_too(rows: np.ndarray) -> None:
+def test_one_class_has_examples_too(rows):
     model = model_of(rows[:60], ["only"] * 60, 5)
     chosen = choose_neighbours(model)
     assert (chosen["chosen_for_errors"], len(chosen["examples"])) == (0, 8)
@@ -132,7 +118,7 @@ def test_one_class_has_examples_too(rows: np.ndarray) -> None:
     assert np.shape(quality["similarity"]) == (1, 1)
 
 
-def test_a_model_without_summary_knows_no_classes(rows: np.ndarray) -> None:
+def test_a_model_without_summary_knows_no_classes(rows):
     record = model_of(rows, LABELS, 2).without_summary()
     for measure in (measure_classes, choose_neighbours):
         with pytest.raises(ValueError, match="kept for the record"):

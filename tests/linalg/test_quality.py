@@ -1,15 +1,10 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from sklearn.model_selection import LeaveOneOut, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
-from fruits_bigdata.linalg.moments import Moments
-from fruits_bigdata.linalg.pca import PcaModel, fit_pca
 from fruits_bigdata.linalg.quality import closest_classes, label_accuracy, measure_quality, nearest, overlap
-from fruits_bigdata.linalg.sample import FeatureSample
-from fruits_bigdata.linalg.summary import FeatureSummary
+from tests.linalg.conftest import model_of
 
 LABELS = [f"class {i % 5}" for i in range(200)]
 
@@ -22,24 +17,18 @@ def rows() -> np.ndarray:
     return (middles[np.arange(200) % 5] + rng.normal(size=(200, 30))).astype(np.float32)
 
 
-def model_of(rows: np.ndarray, labels: list[str], k: int) -> PcaModel:
-    sample = FeatureSample.of([f"{i}.jpg" for i in range(len(rows))], labels, rows)
-    summary = FeatureSummary(Moments.of(rows), sample)
-    return replace(fit_pca(summary.moments, k), summary=summary)
-
-
-def test_neighbours_are_scikit_learns(rows: np.ndarray) -> None:
+def test_neighbours_are_scikit_learns(rows):
     theirs = NearestNeighbors(n_neighbors=10).fit(rows).kneighbors(return_distance=False)
     np.testing.assert_array_equal(nearest(rows, 10), theirs)
 
 
-def test_the_accuracy_is_that_of_a_classifier_that_leaves_one_out(rows: np.ndarray) -> None:
+def test_the_accuracy_is_that_of_a_classifier_that_leaves_one_out(rows):
     one_each = cross_val_score(KNeighborsClassifier(1), rows, LABELS, cv=LeaveOneOut())
     assert 0.3 < one_each.mean() < 1
     assert label_accuracy(nearest(rows, 10), LABELS) == pytest.approx(one_each.mean())
 
 
-def test_an_image_that_is_alone_in_its_class_does_not_count() -> None:
+def test_an_image_that_is_alone_in_its_class_does_not_count():
     points = np.array([[0.0], [0.1], [5.0], [9.0], [9.3]])
     near = nearest(points, 1)
     assert label_accuracy(near, ["a", "a", "alone", "b", "c"]) == 1.0
@@ -47,7 +36,7 @@ def test_an_image_that_is_alone_in_its_class_does_not_count() -> None:
     assert label_accuracy(near, ["1", "2", "3", "4", "5"]) is None
 
 
-def test_the_overlap_is_the_share_of_neighbours_that_are_the_same_whatever_their_order() -> None:
+def test_the_overlap_is_the_share_of_neighbours_that_are_the_same_whatever_their_order():
     near = np.array([[1, 2, 3], [0, 2, 3]])
     other = np.array([[3, 2, 1], [0, 7, 8]])
     assert overlap(near, near) == 1.0
@@ -55,7 +44,7 @@ def test_the_overlap_is_the_share_of_neighbours_that_are_the_same_whatever_their
     assert overlap(np.zeros((1, 0), int), np.zeros((1, 0), int)) is None
 
 
-def test_the_pairs_that_overlap_most_come_first() -> None:
+def test_the_pairs_that_overlap_most_come_first():
     # On a line: means 0, 4, 20, and each class one away from its mean.
     scores = np.array([[-1.0], [1], [3], [5], [19], [21], [500]])
     labels = ["a", "a", "b", "b", "c", "c", "alone"]
@@ -65,7 +54,7 @@ def test_the_pairs_that_overlap_most_come_first() -> None:
     assert closest_classes(scores[:2], labels[:2], 2) == []
 
 
-def test_more_components_keep_more(rows: np.ndarray) -> None:
+def test_more_components_keep_more(rows):
     few, many, all_of_them = (measure_quality(model_of(rows, LABELS, k)) for k in (2, 12, 30))
     for name in ("explained_variance_ratio_sum", "neighbour_overlap"):
         assert few[name] < many[name] < all_of_them[name]
@@ -80,13 +69,13 @@ def test_more_components_keep_more(rows: np.ndarray) -> None:
     assert separations == sorted(separations)
 
 
-def test_two_images_have_a_quality_too(rows: np.ndarray) -> None:
+def test_two_images_have_a_quality_too(rows):
     quality = measure_quality(model_of(rows[:2], ["a", "b"], 1))
     assert (quality["neighbours"], quality["neighbour_overlap"]) == (1, 1.0)
     assert quality["nearest_label_accuracy"] == {"features": None, "scores": None}
     assert quality["closest_classes"] == []
 
 
-def test_a_model_without_summary_knows_no_features(rows: np.ndarray) -> None:
+def test_a_model_without_summary_knows_no_features(rows):
     with pytest.raises(ValueError, match="kept for the record"):
         measure_quality(model_of(rows, LABELS, 2).without_summary())

@@ -10,7 +10,7 @@ N = 300
 
 
 @pytest.fixture(autouse=True)
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
+def small(monkeypatch) -> None:
     monkeypatch.setattr(sample_module, "SAMPLE_SIZE", 40)
 
 
@@ -20,7 +20,7 @@ def sample(numbers: range, share: float = 1.0) -> FeatureSample:
     return FeatureSample.of([f"é/{i}.jpg" for i in numbers], [f"{i % 7}" for i in numbers], features, share)
 
 
-def test_a_sample_is_bounded_and_each_image_keeps_its_own_label_and_features() -> None:
+def test_a_sample_is_bounded_and_each_image_keeps_its_own_label_and_features():
     found = sample(range(N))
     assert len(found.paths) == 40
     numbers = [int(path[2:-4]) for path in found.paths]
@@ -30,7 +30,7 @@ def test_a_sample_is_bounded_and_each_image_keeps_its_own_label_and_features() -
     assert 100 < np.mean(numbers) < 200
 
 
-def test_samples_of_parts_add_up_to_that_of_the_whole_in_any_order() -> None:
+def test_samples_of_parts_add_up_to_that_of_the_whole_in_any_order():
     whole = sample(range(N))
     for cuts in ([0, 10, 200, N], [0, 0, N], [0, 299, N]):
         parts = [sample(range(a, b)) for a, b in pairwise(cuts)]
@@ -41,7 +41,7 @@ def test_samples_of_parts_add_up_to_that_of_the_whole_in_any_order() -> None:
             np.testing.assert_array_equal(total.features, whole.features)
 
 
-def test_a_share_of_the_hashes_holds_the_sample_and_little_more() -> None:
+def test_a_share_of_the_hashes_holds_the_sample_and_little_more():
     n = 3_000
     parts = [sample(range(a, a + 30), share_for(n)) for a in range(0, n, 30)]
     assert sum(parts, FeatureSample.empty(2)).paths == sample(range(n)).paths
@@ -49,7 +49,7 @@ def test_a_share_of_the_hashes_holds_the_sample_and_little_more() -> None:
     assert share_for(0) == share_for(10) == 1.0
 
 
-def test_only_what_there_is_room_for_is_looked_at_in_what_is_added() -> None:
+def test_only_what_there_is_room_for_is_looked_at_in_what_is_added():
     before, whole = sample(range(200)), sample(range(N))
     added = sample(range(200, N), before.share)
     assert (before + added).paths == whole.paths
@@ -57,7 +57,7 @@ def test_only_what_there_is_room_for_is_looked_at_in_what_is_added() -> None:
     assert sample(range(30)).share == 1.0
 
 
-def test_nothing_has_an_empty_sample() -> None:
+def test_nothing_has_an_empty_sample():
     nothing = sample(range(0)) + FeatureSample.empty(2)
     assert nothing.paths == ()
     assert nothing.features.shape == (0, 2)

@@ -9,9 +9,8 @@ import pytest
 
 from benchmarks.notebook import NOTEBOOK, PROJECT, execute
 from fruits_bigdata.datasets.compiled_models_dataset import CompiledModelsDataset
-from fruits_bigdata.vision.engine import CompiledModel
 from fruits_bigdata.vision.model import model_key
-from fruits_bigdata.vision.weights import Weights, write_weights
+from fruits_bigdata.vision.weights import write_weights
 from tools.sample_images import SAMPLE_CLASSES, write_sample_images
 
 # 1 MB, of which pictures are the most.
@@ -25,9 +24,7 @@ def kept() -> Any:
 
 
 @pytest.fixture(scope="module")
-def executed(
-    weights: Weights, compiled_model: CompiledModel, tmp_path_factory: pytest.TempPathFactory
-) -> Any:
+def executed(weights, compiled_model, tmp_path_factory) -> Any:
     """The notebook, run on sample images of which one is damaged."""
     folder = tmp_path_factory.mktemp("notebook")
     write_sample_images(folder / "Test", IMAGES_PER_CLASS)
@@ -60,7 +57,7 @@ def pictures(notebook: Any) -> list[str]:
     return [output["data"]["image/png"] for output in outputs if "image/png" in output.get("data", {})]
 
 
-def test_it_runs_from_top_to_bottom(executed: Any) -> None:
+def test_it_runs_from_top_to_bottom(executed):
     n = len(SAMPLE_CLASSES) * IMAGES_PER_CLASS
     assert f"{n} images listées" in said(executed, "read_listing(")
     assert "binaryFile  : ['1.jpg', 'é.jpg']" in said(executed, "vide.jpg")
@@ -84,7 +81,7 @@ def test_it_runs_from_top_to_bottom(executed: Any) -> None:
     assert len(pictures(executed)) == 2
 
 
-def test_what_is_kept_has_been_run_on_real_images_and_shows_no_place(kept: Any) -> None:
+def test_what_is_kept_has_been_run_on_real_images_and_shows_no_place(kept):
     text = NOTEBOOK.read_text()
     assert len(text) < MAX_BYTES
     outputs = [output for cell in kept.cells for output in cell.get("outputs", [])]
@@ -102,7 +99,7 @@ def test_what_is_kept_has_been_run_on_real_images_and_shows_no_place(kept: Any) 
     assert "Apple Braeburn" in said(kept, "read_listing(")
 
 
-def test_one_cell_is_for_emr_alone(kept: Any) -> None:
+def test_one_cell_is_for_emr_alone(kept):
     (cell,) = (cell for cell in kept.cells if "emr-setup" in cell.metadata.get("tags", []))
     assert {"skip-execution", "raises-exception"} <= set(cell.metadata.tags)
     others = [one.source for one in kept.cells if one is not cell and one.cell_type == "code"]
@@ -111,7 +108,7 @@ def test_one_cell_is_for_emr_alone(kept: Any) -> None:
     assert all("NameError" in one for one in others if "display(" in one or "get_ipython" in one)
 
 
-def test_every_criterion_of_the_mission_has_its_place(kept: Any) -> None:
+def test_every_criterion_of_the_mission_has_its_place(kept):
     titles = {
         int(number): title
         for cell in kept.cells
@@ -125,6 +122,6 @@ def test_every_criterion_of_the_mission_has_its_place(kept: Any) -> None:
     assert len(re.findall(r"(?m)^\| C\d-CE\d", table)) == 9
 
 
-def test_it_is_in_french_for_the_pyspark_kernel(kept: Any) -> None:
+def test_it_is_in_french_for_the_pyspark_kernel(kept):
     assert kept.metadata.kernelspec.name == "pysparkkernel"
     assert "Rien n'a encore été exécuté sur AWS" in kept.cells[0].source

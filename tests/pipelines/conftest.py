@@ -63,12 +63,12 @@ def open_store(root: Path, matrix: np.ndarray) -> Store:
 
 
 @pytest.fixture
-def store(tmp_path: Path, matrix: np.ndarray) -> Store:
+def store(tmp_path, matrix) -> Store:
     return open_store(tmp_path, matrix)
 
 
 @pytest.fixture(scope="session")
-def features(tmp_path_factory: pytest.TempPathFactory, matrix: np.ndarray) -> Table:
+def features(tmp_path_factory, matrix) -> Table:
     """All 80 images in five files; only read."""
     append = open_store(tmp_path_factory.mktemp("features"), matrix)
     for i in range(5):
@@ -77,7 +77,7 @@ def features(tmp_path_factory: pytest.TempPathFactory, matrix: np.ndarray) -> Ta
 
 
 @pytest.fixture
-def images(tmp_path: Path) -> Table:
+def images(tmp_path) -> Table:
     """The listing of the 80 images."""
     table = Table(str(tmp_path / "images"), IMAGES_SCHEMA)
     table.commit(Change(table, [table.folder.write(image_rows(list(range(N_IMAGES))))]))
@@ -85,7 +85,7 @@ def images(tmp_path: Path) -> Table:
 
 
 @pytest.fixture
-def rejected(tmp_path: Path) -> Table:
+def rejected(tmp_path) -> Table:
     """No image is rejected."""
     table = Table(str(tmp_path / "rejected"), REJECTED_SCHEMA)
     table.commit(Change(table))
@@ -93,7 +93,7 @@ def rejected(tmp_path: Path) -> Table:
 
 
 @pytest.fixture
-def no_scores(tmp_path: Path) -> Table:
+def no_scores(tmp_path) -> Table:
     """What there is before the first run."""
     return Table(str(tmp_path / "pca"), PCA_SCHEMA)
 
@@ -108,7 +108,7 @@ def reject(table: Table, numbers: list[int], reason: str) -> Table:
 
 
 @pytest.fixture(params=["in this process", "by Spark's workers"])
-def anywhere(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+def anywhere(request, monkeypatch) -> str:
     """Let little data be worked on in this process, or by Spark's workers, as if it were much."""
     if request.param == "by Spark's workers":
         request.getfixturevalue("spark")

@@ -1,23 +1,15 @@
 """Every parameter, and what is allowed for it."""
 
-import subprocess
-import sys
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from kedro.framework.context import KedroContext
 
-from fruits_bigdata.pipelines.parameters import (
-    ParameterError,
-    PcaParameters,
-    RunParameters,
-    check_parameters,
-)
+from fruits_bigdata.pipelines.parameters import ParameterError, PcaParameters, RunParameters, check_parameters
+from tests.support.commands import run_python
 
 
 @pytest.fixture(scope="module")
-def shipped(load_context: Callable[..., KedroContext]) -> dict[str, Any]:
+def shipped(load_context) -> dict[str, Any]:
     return dict(load_context().config_loader["parameters"])
 
 
@@ -26,7 +18,7 @@ def changed(parameters: dict[str, Any], name: str, value: object) -> dict[str, A
     return {**parameters, first: changed(parameters[first], rest, value) if rest else value}
 
 
-def test_the_files_name_every_parameter_and_no_other(shipped: dict[str, Any]) -> None:
+def test_the_files_name_every_parameter_and_no_other(shipped):
     assert set(shipped) == set(RunParameters.model_fields)
     for part in ("featurization", "pca", "s3"):
         assert set(shipped[part]) == set(type(getattr(check_parameters(shipped), part)).model_fields)
@@ -76,9 +68,7 @@ def test_the_files_name_every_parameter_and_no_other(shipped: dict[str, Any]) ->
         ("allowed_regions.us-east-1", True, "allowed_regions.us-east-1=true: give text"),
     ],
 )
-def test_a_value_that_is_not_allowed_is_named_with_what_is(
-    shipped: dict[str, Any], name: str, value: object, sentence: str
-) -> None:
+def test_a_value_that_is_not_allowed_is_named_with_what_is(shipped, name, value, sentence):
     with pytest.raises(ParameterError) as error:
         check_parameters(changed(shipped, name, value))
     assert str(error.value).startswith(sentence)
@@ -100,23 +90,23 @@ def test_a_value_that_is_not_allowed_is_named_with_what_is(
         ("allowed_regions.us-east-1", None),
     ],
 )
-def test_what_is_allowed_is_taken(shipped: dict[str, Any], name: str, value: object) -> None:
+def test_what_is_allowed_is_taken(shipped, name, value):
     check_parameters(changed(shipped, name, value))
 
 
-def test_a_parameter_that_is_missing_or_unknown_in_the_files_is_named(shipped: dict[str, Any]) -> None:
+def test_a_parameter_that_is_missing_or_unknown_in_the_files_is_named(shipped):
     with pytest.raises(ParameterError, match="limit is missing"):
         check_parameters({name: value for name, value in shipped.items() if name != "limit"})
     with pytest.raises(ParameterError, match=r"zzz=1: .*there is no such parameter"):
         check_parameters({**shipped, "zzz": 1})
 
 
-def test_the_parameters_of_the_axes_are_those_that_they_depend_on() -> None:
+def test_the_parameters_of_the_axes_are_those_that_they_depend_on():
     parameters = PcaParameters(n_components=3, solver="moments", scale="none", refit="never")
     assert parameters.of_the_axes == '{"n_components":3,"solver":"moments","scale":"none"}'
 
 
-def test_parameters_are_checked_without_spark() -> None:
+def test_parameters_are_checked_without_spark():
     program = "import sys, fruits_bigdata.pipelines.parameters\nprint('pyspark' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    done = run_python(program)
     assert done.stdout == "False\n", done.stderr

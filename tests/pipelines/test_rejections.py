@@ -1,9 +1,8 @@
 from fruits_bigdata.pipelines.rejections import count_rejections, describe_rejections
-from fruits_bigdata.tables.delta import Table
 from tests.pipelines.conftest import reject
 
 
-def test_reasons_are_grouped_by_their_kind_the_most_frequent_first(rejected: Table) -> None:
+def test_reasons_are_grouped_by_their_kind_the_most_frequent_first(rejected):
     assert count_rejections(rejected) == []
     for number, reason in ((1, "too large: 9"), (2, "empty file"), (0, "too large: 8"), (3, "damaged: x: y")):
         reject(rejected, [number], reason)
@@ -30,7 +29,7 @@ def test_reasons_are_grouped_by_their_kind_the_most_frequent_first(rejected: Tab
     )
 
 
-def test_a_phrase_stays_a_phrase() -> None:
+def test_a_phrase_stays_a_phrase():
     kinds = [{"kind": f"k{i}", "images": 9 - i, "examples": [{"path": "p", "reason": "r"}]} for i in range(8)]
     phrase = describe_rejections(kinds)
     assert "k4" in phrase

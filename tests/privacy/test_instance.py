@@ -1,20 +1,17 @@
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
 
 from fruits_bigdata.privacy import instance
 from fruits_bigdata.privacy.instance import MetadataError, instance_metadata, is_instance
 
 
-def test_the_instance_is_asked_with_a_token(metadata_service: Callable[..., str]) -> None:
+def test_the_instance_is_asked_with_a_token(metadata_service):
     metadata_service({"placement/region": "eu-west-3\n"})
     assert instance_metadata("placement/region") == "eu-west-3"
     with pytest.raises(MetadataError, match="does not answer: HTTP Error 404"):
         instance_metadata("instance-type")
 
 
-def test_no_answer_is_an_error(metadata_service: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_answer_is_an_error(metadata_service, monkeypatch):
     # The first version of the service is not asked.
     metadata_service({"placement/region": "eu-west-3"}, tokens=False)
     with pytest.raises(MetadataError, match="HTTP Error 403"):
@@ -27,7 +24,7 @@ def test_no_answer_is_an_error(metadata_service: Callable[..., str], monkeypatch
         instance_metadata("placement/region")
 
 
-def test_the_firmware_tells_an_instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_firmware_tells_an_instance(tmp_path, monkeypatch):
     monkeypatch.delenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", raising=False)
     vendor = tmp_path / "sys_vendor"
     monkeypatch.setattr(instance, "_MARKS", {str(vendor): "amazon"})

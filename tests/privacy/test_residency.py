@@ -1,49 +1,37 @@
 import http.server
 import json
 import logging
-import os
 import re
-import subprocess
-import sys
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from kedro.framework.context import KedroContext
 
-from fruits_bigdata.privacy.residency import (
-    EU_REGIONS,
-    ResidencyError,
-    check_residency,
-    region_of_s3,
-)
+from fruits_bigdata.privacy.residency import EU_REGIONS, ResidencyError, check_residency, region_of_s3
 from fruits_bigdata.storage.locations import url_to_fs
 from fruits_bigdata.storage.s3 import configure_s3
+from tests.support.commands import PROJECT, run_module, run_python, take_credentials
 from tests.support.faulty_proxy import FaultyProxy
 
-PROJECT = Path(__file__).parents[2]
 REGIONS: dict[str, str | None] = yaml.safe_load((PROJECT / "conf/base/globals.yml").read_text())[
     "allowed_regions"
 ]
 REASON = "for this test, decided by its author"
 
-LoadContext = Callable[..., KedroContext]
-
 
 @pytest.fixture
-def s3(s3_endpoint: str, bucket: str) -> dict[str, Any]:
+def s3(s3_endpoint, bucket) -> dict[str, Any]:
     """The settings by which the server of the tests is reached."""
     return {"endpoint_url": s3_endpoint, "region": "eu-west-3", "attempts": 1}
 
 
 @pytest.fixture
-def american(bucket: str, s3: dict[str, Any]) -> str:
+def american(bucket, s3) -> str:
     """The address of a new bucket in Virginia: GetBucketLocation answers nothing at all."""
     return make_bucket({**s3, "region": "us-east-1"}, None)
 
@@ -60,16 +48,16 @@ def make_bucket(s3: dict[str, Any], region: str | None) -> str:
     return f"s3://{name}"
 
 
-def test_the_regions_that_are_allowed_are_those_of_the_union() -> None:
+def test_the_regions_that_are_allowed_are_those_of_the_union():
     assert set(REGIONS) == EU_REGIONS
     assert not {"eu-west-2", "eu-central-2"} & EU_REGIONS
 
 
-def test_a_bucket_in_the_union_passes(bucket: str, s3: dict[str, Any]) -> None:
+def test_a_bucket_in_the_union_passes(bucket, s3):
     check_residency({"images": f"{bucket}/Test", "here": "/tmp"}, s3, REGIONS)
 
 
-def test_a_bucket_outside_is_refused(bucket: str, american: str, s3: dict[str, Any]) -> None:
+def test_a_bucket_outside_is_refused(bucket, american, s3):
     said = (
         f"^images lies in {american} in us-east-1, and data may lie in eu-central-1, .* only: move "
         f"it to a bucket in one of these, or allow it with the reason: --params 'allowed_regions.us-east-1="
@@ -81,7 +69,7 @@ def test_a_bucket_outside_is_refused(bucket: str, american: str, s3: dict[str, A
 
 
 @pytest.mark.parametrize("region", ["eu-west-2", "eu-central-2"])
-def test_london_and_zurich_are_outside(s3: dict[str, Any], region: str) -> None:
+def test_london_and_zurich_are_outside(s3, region):
     there = make_bucket({**s3, "region": region}, region)
     with pytest.raises(ResidencyError, match=f"in {region}, and data may lie"):
         check_residency({"images": there}, s3, REGIONS)
@@ -112,16 +100,14 @@ def answering(answer: bytes) -> Iterator[str]:
         server.shutdown()
 
 
-def test_the_oldest_name_of_ireland_is_known(old_bucket: str, s3: dict[str, Any]) -> None:
+def test_the_oldest_name_of_ireland_is_known(old_bucket, s3):
     there = {**s3, "endpoint_url": old_bucket}
     check_residency({"images": "s3://old"}, there, REGIONS)
     with pytest.raises(ResidencyError, match="in eu-west-1, and data may lie"):
         check_residency({"images": "s3://old"}, there, REGIONS | {"eu-west-1": None})
 
 
-def test_a_region_outside_needs_a_reason_and_each_run_says_it(
-    american: str, s3: dict[str, Any], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_region_outside_needs_a_reason_and_each_run_says_it(american, s3, caplog):
     for no_reason in ("", "true", True, "because"):
         with pytest.raises(ResidencyError, match="say in words why data may go there"):
             check_residency({"images": american}, s3, {"us-east-1": no_reason})  # type: ignore[dict-item]
@@ -131,26 +117,19 @@ def test_a_region_outside_needs_a_reason_and_each_run_says_it(
     assert f"Allowed outside the EU: us-east-1 ({reason})" in caplog.text
 
 
-def test_what_cannot_be_determined_is_refused(
-    bucket: str, s3: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_what_cannot_be_determined_is_refused(bucket, s3, monkeypatch):
     with pytest.raises(ResidencyError, match=r"^images lies in s3://no-such-bucket, and nobody can tell"):
         check_residency({"images": "s3://no-such-bucket/Test"}, s3, REGIONS)
     nobody = {**s3, "endpoint_url": "http://127.0.0.1:9", "timeout_seconds": 1}
     with pytest.raises(ResidencyError, match="nobody can tell where that is, since Could not connect"):
         check_residency({"images": bucket}, nobody, REGIONS)
     # Fresh settings, since credentials are kept with the file system that was opened.
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    take_credentials(monkeypatch)
     with pytest.raises(ResidencyError, match="since Unable to locate credentials: check the bucket's name"):
         check_residency({"images": bucket}, {**s3, "timeout_seconds": 3}, REGIONS)
 
 
-def test_who_may_not_ask_is_told_by_the_header(
-    bucket: str, american: str, s3: dict[str, Any], s3_endpoint: str
-) -> None:
+def test_who_may_not_ask_is_told_by_the_header(bucket, american, s3, s3_endpoint):
     def location(method: str, path: str) -> bool:
         return path.endswith("?location")
 
@@ -162,7 +141,7 @@ def test_who_may_not_ask_is_told_by_the_header(
             check_residency({"images": american}, through, REGIONS)
 
 
-def test_a_bucket_is_asked_once(bucket: str, s3: dict[str, Any], s3_endpoint: str) -> None:
+def test_a_bucket_is_asked_once(bucket, s3, s3_endpoint):
     asked: Counter[str] = Counter()
 
     def count(method: str, path: str) -> bool:
@@ -179,9 +158,7 @@ def test_a_bucket_is_asked_once(bucket: str, s3: dict[str, Any], s3_endpoint: st
 @pytest.mark.parametrize(
     "endpoint", ["https://s3.example.eu", "https://10.0.0.7:9000", "https://amazonaws.com.evil.eu"]
 )
-def test_an_endpoint_that_is_not_aws_is_refused_unless_it_is_listed(
-    bucket: str, s3: dict[str, Any], endpoint: str
-) -> None:
+def test_an_endpoint_that_is_not_aws_is_refused_unless_it_is_listed(bucket, s3, endpoint):
     elsewhere = {**s3, "endpoint_url": endpoint}
     with pytest.raises(ResidencyError, match=f"{bucket} at {endpoint}, which is not AWS' S3 in a region"):
         check_residency({"images": bucket}, elsewhere, REGIONS)
@@ -210,7 +187,7 @@ def test_an_endpoint_that_is_not_aws_is_refused_unless_it_is_listed(
         ("s3.eu-west-3.amazonaws.com.cn", None),
     ],
 )
-def test_only_addresses_of_s3_in_a_region_are_taken_for_aws(host: str, region: str | None) -> None:
+def test_only_addresses_of_s3_in_a_region_are_taken_for_aws(host, region):
     assert region_of_s3(f"https://{host}") == region
 
 
@@ -222,9 +199,7 @@ def test_only_addresses_of_s3_in_a_region_are_taken_for_aws(host: str, region: s
         ("s3.amazonaws.com", "which is not AWS' S3 in a region"),
     ],
 )
-def test_an_address_elsewhere_is_refused_before_it_is_asked(
-    bucket: str, s3: dict[str, Any], host: str, reason: str
-) -> None:
+def test_an_address_elsewhere_is_refused_before_it_is_asked(bucket, s3, host, reason):
     with pytest.raises(ResidencyError, match=f"{re.escape(host)}, {reason}"):
         check_residency({"images": bucket}, {**s3, "endpoint_url": f"https://{host}"}, REGIONS)
 
@@ -239,26 +214,24 @@ def test_an_address_elsewhere_is_refused_before_it_is_asked(
         "HTTP://[2001:db8::7]:9000",
     ],
 )
-def test_an_endpoint_without_tls_is_refused_whatever_is_allowed(
-    bucket: str, s3: dict[str, Any], endpoint: str
-) -> None:
+def test_an_endpoint_without_tls_is_refused_whatever_is_allowed(bucket, s3, endpoint):
     said = f"^images lies in {bucket} at {re.escape(endpoint)}, and without TLS whoever is on the way can"
     for allowed in ({}, {endpoint: REASON}):
         with pytest.raises(ResidencyError, match=said):
             check_residency({"images": bucket}, {**s3, "endpoint_url": endpoint}, REGIONS, allowed)
 
 
-def test_a_server_on_this_machine_needs_no_tls(bucket: str, s3: dict[str, Any]) -> None:
+def test_a_server_on_this_machine_needs_no_tls(bucket, s3):
     here = s3["endpoint_url"].replace("127.0.0.1", "localhost")
     check_residency({"images": bucket}, {**s3, "endpoint_url": here}, REGIONS)
 
 
-def test_the_clients_region_is_checked(bucket: str, s3: dict[str, Any]) -> None:
+def test_the_clients_region_is_checked(bucket, s3):
     with pytest.raises(ResidencyError, match=r"client would work in us-west-2, and .* set s3.region"):
         check_residency({"images": bucket}, {**s3, "region": "us-west-2"}, REGIONS)
 
 
-def test_a_cluster_outside_is_refused(metadata_service: Callable[..., str]) -> None:
+def test_a_cluster_outside_is_refused(metadata_service):
     metadata_service({"placement/region": "eu-west-1"})
     check_residency({"images": "/local"}, {}, REGIONS)
     metadata_service({"placement/region": "us-east-1"})
@@ -283,9 +256,7 @@ def test_a_cluster_outside_is_refused(metadata_service: Callable[..., str]) -> N
         {"weights_path": "{}/weights.h5"},
     ],
 )
-def test_no_catalog_is_given_out_if_anything_in_it_is_outside(
-    load_context: LoadContext, s3: dict[str, Any], american: str, given: dict[str, str], tmp_path: Path
-) -> None:
+def test_no_catalog_is_given_out_if_anything_in_it_is_outside(load_context, s3, american, given, tmp_path):
     places = {"images_path": str(tmp_path), "output_path": str(tmp_path), "models_path": str(tmp_path)}
     places |= {name: place.format(american) for name, place in given.items()}
     with pytest.raises(ResidencyError, match=f" lies in {american} in us-east-1"):
@@ -294,22 +265,12 @@ def test_no_catalog_is_given_out_if_anything_in_it_is_outside(
     assert "features" in allowed
 
 
-def run(command: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "kedro", *command],
-        cwd=PROJECT,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-    )
-
-
 def test_a_run_is_refused_before_it_locks_or_starts_anything(
-    american: str, s3: dict[str, Any], bucket: str, tmp_path: Path, metadata_service: Callable[..., str]
-) -> None:
+    american, s3, bucket, tmp_path, metadata_service
+):
     out = tmp_path / "out"
     params = f"images_path={american}/Test,output_path={out},s3.endpoint_url={s3['endpoint_url']}"
-    done = run(["run", "--params", params])
+    done = run_module("kedro", "run", "--params", params)
     assert done.returncode == 1
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith(
@@ -317,15 +278,13 @@ def test_a_run_is_refused_before_it_locks_or_starts_anything(
     )
     assert not out.exists()
     metadata_service({"placement/region": "us-east-1"})
-    done = run(["run", "--params", f"images_path={tmp_path},output_path={out}"])
+    done = run_module("kedro", "run", "--params", f"images_path={tmp_path},output_path={out}")
     assert done.returncode == 1
     assert "This machine runs in us-east-1" in done.stderr.strip().splitlines()[-1]
     assert not out.exists()
 
 
-def test_kedro_viz_shows_no_preview_of_a_bucket_outside(
-    american: str, s3: dict[str, Any], tmp_path: Path
-) -> None:
+def test_kedro_viz_shows_no_preview_of_a_bucket_outside(american, s3, tmp_path):
     fs, root = url_to_fs(american)
     fs.pipe_file(f"{root}/08_reporting/metrics.json", b'{"a secret": 1}')
     # What the server of `kedro viz run` does before it listens. It calls no hooks.
@@ -345,8 +304,7 @@ def test_kedro_viz_shows_no_preview_of_a_bucket_outside(
     def show(**given: object) -> tuple[str, str]:
         shown = tmp_path / uuid.uuid4().hex
         params = {"images_path": str(tmp_path), "output_path": american, "s3": s3, **given}
-        command = [sys.executable, "-c", program, json.dumps(params), str(shown)]
-        done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
+        done = run_python(program, json.dumps(params), str(shown))
         return done.stderr, "".join(file.read_text() for file in shown.rglob("*") if file.is_file())
 
     said, shown = show()
@@ -357,7 +315,7 @@ def test_kedro_viz_shows_no_preview_of_a_bucket_outside(
     assert "a secret" in shown
 
 
-def test_a_local_run_asks_nobody_and_loads_no_client(tmp_path: Path) -> None:
+def test_a_local_run_asks_nobody_and_loads_no_client(tmp_path):
     program = (
         "import sys\n"
         "from pathlib import Path\n"
@@ -369,11 +327,11 @@ def test_a_local_run_asks_nobody_and_loads_no_client(tmp_path: Path) -> None:
         "    assert 'features' in session.load_context().catalog\n"
         "print(sorted({'botocore', 's3fs', 'obstore'} & set(sys.modules)))\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True)
+    done = run_python(program)
     assert done.stdout.strip().splitlines()[-1] == "[]", done.stderr
 
 
-def test_kedros_telemetry_is_off(load_context: LoadContext) -> None:
+def test_kedros_telemetry_is_off(load_context):
     from fruits_bigdata import settings
 
     assert yaml.safe_load((PROJECT / ".telemetry").read_text()) == {"consent": False}
@@ -386,6 +344,6 @@ def test_kedros_telemetry_is_off(load_context: LoadContext) -> None:
         "_register_hooks_entry_points(manager, settings.DISABLE_HOOKS_FOR_PLUGINS)\n"
         "print(sorted(type(plugin).__module__ for plugin in manager.get_plugins()))\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True)
+    done = run_python(program)
     assert "kedro_viz" in done.stdout, done.stderr
     assert "kedro_telemetry" not in done.stdout

@@ -1,19 +1,15 @@
 import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
 
 from fruits_bigdata.spark import session as spark_session
 from fruits_bigdata.spark.session import map_parts
+from tests.support.commands import run_python
 
-PROJECT = Path(__file__).parents[2]
 
-
-def test_the_locale_becomes_utf8_unless_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_locale_becomes_utf8_unless_it_is(monkeypatch):
     monkeypatch.setenv("LC_ALL", "C")
     spark_session._set_utf8_locale()
     assert os.environ["LC_ALL"] == "C.UTF-8"
@@ -28,7 +24,7 @@ def test_the_locale_becomes_utf8_unless_it_is(monkeypatch: pytest.MonkeyPatch) -
     assert os.environ["LC_ALL"] == "C.UTF-8"
 
 
-def test_java_starts_beside_nodes_that_multiply_matrices_and_hears_no_ctrl_c() -> None:
+def test_java_starts_beside_nodes_that_multiply_matrices_and_hears_no_ctrl_c():
     # A fork beside a thread in OpenBLAS may never end. What is registered is called by forks only.
     program = (
         "import os\n"
@@ -41,11 +37,11 @@ def test_java_starts_beside_nodes_that_multiply_matrices_and_hears_no_ctrl_c() -
         "groups = {os.getpgid(int(pid)) for pid in children}\n"
         "print('forks:', forks, 'groups of their own:', groups and os.getpgrp() not in groups)\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    done = run_python(program)
     assert "forks: [] groups of their own: True" in done.stdout, done.stderr
 
 
-def test_a_catalog_in_a_notebook_starts_the_projects_session() -> None:
+def test_a_catalog_in_a_notebook_starts_the_projects_session():
     """Whatever is loaded first, no session with Spark's own defaults is in the way of later runs."""
     program = """
 from pathlib import Path
@@ -64,14 +60,12 @@ with KedroSession.create(project, runtime_params=places) as session:
     session = SparkSession.builder.getOrCreate()
     print(session.sparkContext.getConf().get("spark.python.daemon.module"))
 """
-    done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True)
+    done = run_python(program)
     assert "rows 0 None" in done.stdout, done.stderr
     assert "fruits_bigdata.warmup.worker_daemon" in done.stdout, done.stderr
 
 
-def test_little_is_worked_on_here_and_much_by_sparks_workers(
-    spark: SparkSession, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_little_is_worked_on_here_and_much_by_sparks_workers(spark, monkeypatch):
     def where(part: int) -> tuple[int, int]:
         return part, os.getpid()
 
@@ -83,7 +77,7 @@ def test_little_is_worked_on_here_and_much_by_sparks_workers(
     assert map_parts(where, [], 100) == []
 
 
-def test_a_session_that_could_not_start_says_why_where_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_session_that_could_not_start_says_why_where_it_is_needed(monkeypatch):
     def no_java(settings: object) -> SparkSession:
         raise RuntimeError("no Java was found")
 
@@ -96,9 +90,7 @@ def test_a_session_that_could_not_start_says_why_where_it_is_needed(monkeypatch:
 
 
 @pytest.mark.parametrize(("ui", "address"), [(False, None), (True, None), (True, "0.0.0.0")])
-def test_a_session_on_this_machine_listens_on_loopback_unless_told_otherwise(
-    ui: bool, address: str | None
-) -> None:
+def test_a_session_on_this_machine_listens_on_loopback_unless_told_otherwise(ui, address):
     settings = {"spark.master": "local[1]", "spark.ui.enabled": ui, "spark.ui.port": 0}
     program = (
         "from pathlib import Path\n"
@@ -115,10 +107,7 @@ def test_a_session_on_this_machine_listens_on_loopback_unless_told_otherwise(
         "            print('listens:', local)\n"
         "print('page:', spark.sparkContext.uiWebUrl)\n"
     )
-    environment = {name: value for name, value in os.environ.items() if name != "SPARK_LOCAL_IP"}
-    if address is not None:
-        environment["SPARK_LOCAL_IP"] = address
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    done = run_python(program, SPARK_LOCAL_IP=address)
     listening = re.findall(r"listens: (\w+):\w+", done.stdout)
     assert listening, done.stderr
     # 127.0.0.1, as it is and mapped into IPv6.

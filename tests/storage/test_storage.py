@@ -2,7 +2,6 @@ import os
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import fsspec
 import pytest
@@ -15,7 +14,7 @@ from fruits_bigdata.tables.schemas import REJECTED_SCHEMA
 
 
 @pytest.mark.parametrize("url", ["s3://bucket/Test", "s3a://bucket/Test/"])
-def test_s3_and_s3a_are_the_same_thing(url: str) -> None:
+def test_s3_and_s3a_are_the_same_thing(url):
     assert is_s3(url)
     fs, path = url_to_fs(url)
     assert "s3" in fs.protocol
@@ -24,7 +23,7 @@ def test_s3_and_s3a_are_the_same_thing(url: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["plain", "a b", "é", "50%20", "a#b?c+d", "x::y", "a://b"])
-def test_a_local_path_is_taken_as_it_is(tmp_path: Path, name: str) -> None:
+def test_a_local_path_is_taken_as_it_is(tmp_path, name):
     folder = tmp_path / name
     folder.mkdir(parents=True)
     (folder / "file").write_bytes(b"here")
@@ -35,7 +34,7 @@ def test_a_local_path_is_taken_as_it_is(tmp_path: Path, name: str) -> None:
     assert spark_location(str(folder)) == f"file:{folder}"
 
 
-def test_home_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_home_is_understood(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert expand_home("~/images") == f"{tmp_path}/images"
     assert expand_home("/a/~/images") == "/a/~/images"
@@ -43,7 +42,7 @@ def test_home_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert expand_home(None) is None
 
 
-def test_a_reader_sees_the_old_file_until_the_new_one_is_whole(tmp_path: Path) -> None:
+def test_a_reader_sees_the_old_file_until_the_new_one_is_whole(tmp_path):
     url = f"{tmp_path}/folder/model"
     with atomic_write(url) as file:
         file.write(b"old")
@@ -56,7 +55,7 @@ def test_a_reader_sees_the_old_file_until_the_new_one_is_whole(tmp_path: Path) -
     assert os.listdir(tmp_path / "folder") == ["model"]
 
 
-def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
+def test_a_failure_leaves_what_was_there(tmp_path):
     url = f"{tmp_path}/model"
     Path(url).write_bytes(b"old")
     with pytest.raises(RuntimeError), atomic_write(url) as file:  # noqa: PT012
@@ -66,7 +65,7 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["model"]
 
 
-def test_two_writers_do_not_meet(tmp_path: Path) -> None:
+def test_two_writers_do_not_meet(tmp_path):
     url = f"{tmp_path}/model"
     with atomic_write(url) as first, atomic_write(url) as second:
         first.write(b"first")
@@ -75,7 +74,7 @@ def test_two_writers_do_not_meet(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["model"]
 
 
-def test_a_file_on_s3_is_whole_or_not_there(bucket: str) -> None:
+def test_a_file_on_s3_is_whole_or_not_there(bucket):
     fs, _ = url_to_fs(bucket)
     with pytest.raises(RuntimeError), atomic_write(f"{bucket}/model") as file:  # noqa: PT012
         file.write(b"half")
@@ -86,7 +85,7 @@ def test_a_file_on_s3_is_whole_or_not_there(bucket: str) -> None:
     assert fs.cat_file(f"{bucket}/model") == b"whole"
 
 
-def test_endpoint_and_region_reach_every_file_system(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endpoint_and_region_reach_every_file_system(monkeypatch):
     monkeypatch.setattr(fsspec.config, "conf", {})
     limits = {"timeout_seconds": 7, "attempts": 3}
     configure_s3({"endpoint_url": "http://127.0.0.1:9", "region": "eu-west-1", "path_style": True, **limits})
@@ -101,7 +100,7 @@ def test_endpoint_and_region_reach_every_file_system(monkeypatch: pytest.MonkeyP
     assert fs.endpoint_url == "https://s3.eu-west-3.amazonaws.com"
 
 
-def test_what_another_process_writes_to_s3_is_seen(bucket: str) -> None:
+def test_what_another_process_writes_to_s3_is_seen(bucket):
     fs, path = url_to_fs(bucket)
     fs.pipe_file(f"{path}/folder/one", b"1")
     assert len(fs.ls(f"{path}/folder")) == 1
@@ -118,9 +117,7 @@ VARIABLES = (
 )
 
 
-def test_no_variable_leads_one_client_elsewhere(
-    bucket: str, s3_settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_variable_leads_one_client_elsewhere(bucket, s3_settings, monkeypatch):
     requests: list[str] = []
 
     class Elsewhere(BaseHTTPRequestHandler):
@@ -147,7 +144,7 @@ def test_no_variable_leads_one_client_elsewhere(
     assert requests == []
 
 
-def test_aws_is_named_to_every_client(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_aws_is_named_to_every_client(monkeypatch):
     monkeypatch.setattr(fsspec.config, "conf", {})
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")

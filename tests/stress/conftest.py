@@ -3,12 +3,10 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from pyspark.sql import SparkSession
 
 from tests.conftest import format_params, write_images
 from tests.support.runs import FEATURES, REJECTED, read_table
@@ -18,22 +16,20 @@ N_IMAGES = 150
 
 
 @pytest.fixture(scope="session")
-def images_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def images_path(tmp_path_factory) -> Path:
     """Images of three classes."""
     names = [f"class {i % 3}/{i}.jpg" for i in range(N_IMAGES)]
     return write_images(tmp_path_factory.mktemp("platform") / "Test", names)
 
 
 @pytest.fixture(scope="session")
-def params(images_path: Path, model_params: dict[str, str]) -> dict[str, object]:
+def params(images_path, model_params) -> dict[str, object]:
     """Parameters of a run in several chunks, all but its output's place."""
     return {**model_params, "images_path": str(images_path), "featurization": {"images_per_task": 6}}
 
 
 @pytest.fixture(scope="session")
-def run(
-    params: dict[str, object], spark: SparkSession, run_project: Callable[..., object]
-) -> Callable[..., None]:
+def run(params, spark, run_project) -> Callable[..., None]:
     """Run the loading and the featurization in this process."""
 
     def run(**given: object) -> None:
@@ -43,7 +39,7 @@ def run(
 
 
 @pytest.fixture(scope="session")
-def command(params: dict[str, Any]) -> Callable[..., list[str]]:
+def command(params) -> Callable[..., list[str]]:
     """Return the command that does the same in a process of its own."""
 
     def command(*options: str, **given: object) -> list[str]:
@@ -54,7 +50,7 @@ def command(params: dict[str, Any]) -> Callable[..., list[str]]:
 
 
 @pytest.fixture(scope="session")
-def undisturbed(run: Callable[..., None], tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+def undisturbed(run, tmp_path_factory) -> pd.DataFrame:
     """The features that a run leaves which nothing disturbs."""
     output = tmp_path_factory.mktemp("undisturbed")
     run(output_path=str(output))
@@ -64,7 +60,7 @@ def undisturbed(run: Callable[..., None], tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(scope="session")
-def assert_same(undisturbed: pd.DataFrame) -> Callable[[Path], None]:
+def assert_same(undisturbed) -> Callable[[Path], None]:
     """Hold an output against the undisturbed one: each image once, to the last bit, and none rejected."""
 
     def assert_same(output: Path) -> None:

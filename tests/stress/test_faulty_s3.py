@@ -27,17 +27,16 @@ from fruits_bigdata.tables.data_files import DataFolder
 from fruits_bigdata.tables.delta import Change, ConcurrentRunError, Table
 from fruits_bigdata.tables.schemas import REJECTED_SCHEMA
 from fruits_bigdata.vision.featurize import _fetch
-from fruits_bigdata.vision.weights import Weights
 from tests.stress.conftest import N_IMAGES
+from tests.support.commands import PROJECT
 from tests.support.faulty_proxy import FAULTS, FaultyProxy, is_commit
 from tests.support.runs import FEATURES, STATISTICS
 
-PROJECT = Path(__file__).parents[2]
 IN_A_HURRY = {"attempts": 1, "timeout_seconds": 0.2}
 
 
 @pytest.fixture
-def proxy(s3_endpoint: str, bucket: str) -> Iterator[FaultyProxy]:
+def proxy(s3_endpoint, bucket) -> Iterator[FaultyProxy]:
     """A proxy by which every S3 client of the test reaches the server; no request fails yet."""
     with FaultyProxy(s3_endpoint, share=0, hang_seconds=0.1) as proxy:
         configure_s3(settings(proxy))
@@ -55,7 +54,7 @@ def fill(bucket: str, images: dict[str, bytes]) -> ImageFolder:
     return ImageFolder(f"{bucket}/Test")
 
 
-def test_images_are_listed_and_read(bucket: str, proxy: FaultyProxy) -> None:
+def test_images_are_listed_and_read(bucket, proxy):
     rng = np.random.default_rng(0)
     images = {f"class {i % 3}/{i} é.jpg": rng.bytes(1000 * i) for i in range(60)}
     folder = fill(bucket, images)
@@ -70,7 +69,7 @@ def test_images_are_listed_and_read(bucket: str, proxy: FaultyProxy) -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_every_fault_is_survived_by_both_clients(bucket: str, proxy: FaultyProxy, fault: str) -> None:
+def test_every_fault_is_survived_by_both_clients(bucket, proxy, fault):
     content = np.random.default_rng(0).bytes(300_000)
     folder = fill(bucket, {"a/1.jpg": content})
     fs, path = url_to_fs(f"{bucket}/Test/a/1.jpg")
@@ -85,9 +84,7 @@ def test_every_fault_is_survived_by_both_clients(bucket: str, proxy: FaultyProxy
     assert fs.cat_file(f"{bucket}/written") == content
 
 
-def test_an_image_that_breaks_off_is_read_again_where_there_are_no_etags(
-    bucket: str, proxy: FaultyProxy
-) -> None:
+def test_an_image_that_breaks_off_is_read_again_where_there_are_no_etags(bucket, proxy):
     content = np.random.default_rng(0).bytes(300_000)
     folder = fill(bucket, {"a/1.jpg": content})
     proxy.faults, proxy.share, proxy.without = ("cut",), 0.3, ("etag",)
@@ -96,9 +93,7 @@ def test_an_image_that_breaks_off_is_read_again_where_there_are_no_etags(
     assert proxy.counts["cut"] >= 2
 
 
-def test_what_a_run_keeps_beside_its_tables_is_written_and_read(
-    bucket: str, proxy: FaultyProxy, weights: Weights, params: dict[str, object]
-) -> None:
+def test_what_a_run_keeps_beside_its_tables_is_written_and_read(bucket, proxy, weights, params):
     fs, root = url_to_fs(bucket)
     fs.put_file(str(params["weights_path"]), f"{root}/weights.h5")
     features = np.random.default_rng(0).normal(size=(40, 8))
@@ -126,9 +121,7 @@ def rows(*paths: str) -> pa.Table:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_data_files_are_written_and_read_whatever_a_request_meets(
-    bucket: str, proxy: FaultyProxy, fault: str
-) -> None:
+def test_data_files_are_written_and_read_whatever_a_request_meets(bucket, proxy, fault):
     folder = DataFolder(f"{bucket}/table", REJECTED_SCHEMA)
     proxy.faults, proxy.share = (fault,), 0.3
     files = [folder.write(rows(f"{i}.jpg")) for i in range(8)]
@@ -139,13 +132,8 @@ def test_data_files_are_written_and_read_whatever_a_request_meets(
 
 
 @pytest.mark.parametrize("version", [0, 1, 2])
-@pytest.mark.parametrize(
-    "fault",
-    ["slow_down", "lost", "cut", "reset"],
-)
-def test_a_commit_is_made_once_whatever_becomes_of_its_answer(
-    bucket: str, proxy: FaultyProxy, fault: str, version: int
-) -> None:
+@pytest.mark.parametrize("fault", ["slow_down", "lost", "cut", "reset"])
+def test_a_commit_is_made_once_whatever_becomes_of_its_answer(bucket, proxy, fault, version):
     """With `lost` and `cut`, S3 has made the commit, and a second request is told that it is there."""
     table = Table(f"{bucket}/table", REJECTED_SCHEMA)
 
@@ -161,7 +149,7 @@ def test_a_commit_is_made_once_whatever_becomes_of_its_answer(
     assert sorted(stored) == [f"{i}.jpg" for i in range(3)]
 
 
-def test_of_two_commits_at_once_one_is_refused(bucket: str, proxy: FaultyProxy) -> None:
+def test_of_two_commits_at_once_one_is_refused(bucket, proxy):
     proxy.one_by_one = is_commit
     for i in range(5):
         table = Table(f"{bucket}/{i}", REJECTED_SCHEMA)
@@ -182,9 +170,7 @@ def test_of_two_commits_at_once_one_is_refused(bucket: str, proxy: FaultyProxy) 
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_server_that_never_does_is_given_up_and_no_image_is_rejected(
-    bucket: str, proxy: FaultyProxy, fault: str
-) -> None:
+def test_a_server_that_never_does_is_given_up_and_no_image_is_rejected(bucket, proxy, fault):
     fill(bucket, {"a/1.jpg": b"x" * 1000})
     configure_s3(settings(proxy, **IN_A_HURRY))
     proxy.faults, proxy.share, proxy.hang_seconds = (fault,), 1, 1e6
@@ -203,7 +189,7 @@ def test_a_server_that_never_does_is_given_up_and_no_image_is_rejected(
     assert f"S3 ({proxy.endpoint}) failed while loading {bucket}: " in str(said)
 
 
-def test_an_object_that_is_not_there_is_no_failure_of_s3(bucket: str) -> None:
+def test_an_object_that_is_not_there_is_no_failure_of_s3(bucket):
     fs, path = url_to_fs(f"{bucket}/Test/AccessDenied/1.jpg")
     with pytest.raises(ValueError, match="other reasons") as error:  # noqa: PT012
         try:
@@ -216,7 +202,7 @@ def test_an_object_that_is_not_there_is_no_failure_of_s3(bucket: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["a/1.jpg", "a//1\t.jpg"])
-def test_a_missing_bucket_is_not_the_images_trouble(bucket: str, path: str) -> None:
+def test_a_missing_bucket_is_not_the_images_trouble(bucket, path):
     with pytest.raises(StorageError, match=r"s3://no-such-bucket/Test/.*bucket does not exist"):
         _fetch(ImageFolder("s3://no-such-bucket/Test").read, path, 1)
 
@@ -245,13 +231,8 @@ def s3_run(
 
 
 def test_a_run_over_s3_ends_as_if_nothing_had_failed_or_fails_and_is_repaired(
-    bucket: str,
-    proxy: FaultyProxy,
-    params: dict[str, object],
-    command: Callable[..., list[str]],
-    assert_same: Callable[[Path], None],
-    tmp_path: Path,
-) -> None:
+    bucket, proxy, params, command, assert_same, tmp_path
+):
     run = s3_run(bucket, proxy, params, command)
     # First the storage goes away once the first chunk is in the table, and does not come back.
     committed = tmp_path / FEATURES / "_delta_log" / f"{1:020d}.json"

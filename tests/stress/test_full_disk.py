@@ -3,11 +3,10 @@
 import os
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).parents[2]
+from tests.support.commands import PROJECT
 
 # As root, or as a user whom the system lets be root of a name space of their own.
 NAMESPACES = (["unshare", "--mount"], ["unshare", "--user", "--map-root-user", "--mount"])
@@ -30,7 +29,7 @@ def namespace() -> list[str]:
 
 
 @pytest.fixture
-def run_script(namespace: list[str], tmp_path: Path) -> Callable[..., list[str]]:
+def run_script(namespace, tmp_path) -> Callable[..., list[str]]:
     """Run a shell script that may mount; return what each of its parts said, which `echo ----` divides."""
 
     def run_script(script: str, run: list[str], **variables: object) -> list[str]:
@@ -57,12 +56,7 @@ def last_words(said: str) -> str:
     return lines[-1]
 
 
-def test_a_full_output_is_named_and_the_next_run_repairs(
-    run_script: Callable[..., list[str]],
-    command: Callable[..., list[str]],
-    assert_same: Callable[[Path], None],
-    tmp_path: Path,
-) -> None:
+def test_a_full_output_is_named_and_the_next_run_repairs(run_script, command, assert_same, tmp_path):
     output, copy = tmp_path / "output", tmp_path / "copy"
     output.mkdir()
     script = """
@@ -90,9 +84,7 @@ def test_a_full_output_is_named_and_the_next_run_repairs(
     assert_same(copy)
 
 
-def test_full_scratch_space_is_named(
-    run_script: Callable[..., list[str]], command: Callable[..., list[str]], tmp_path: Path
-) -> None:
+def test_full_scratch_space_is_named(run_script, command, tmp_path):
     scratch, output = tmp_path / "scratch", tmp_path / "output"
     scratch.mkdir()
     # The model that is broadcast has 9 MB.

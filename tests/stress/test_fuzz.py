@@ -2,7 +2,6 @@
 
 import json
 import random
-from pathlib import Path
 
 import pytest
 
@@ -11,9 +10,7 @@ from tests.stress.fuzz import mutations
 from tests.stress.fuzz.__main__ import failed_tasks
 
 
-def test_no_hostile_image_fails_a_task_or_is_forgotten(
-    tmp_path: Path, images_path: Path, model_params: dict[str, str]
-) -> None:
+def test_no_hostile_image_fails_a_task_or_is_forgotten(tmp_path, images_path, model_params):
     options = {
         "images": images_path,
         "weights": model_params["weights_path"],
@@ -34,18 +31,18 @@ def test_no_hostile_image_fails_a_task_or_is_forgotten(
 
 
 @pytest.fixture
-def sources(images_path: Path) -> list[bytes]:
+def sources(images_path) -> list[bytes]:
     return [path.read_bytes() for path in images_path.rglob("*.jpg")]
 
 
-def test_the_same_seed_makes_the_same_images(sources: list[bytes]) -> None:
+def test_the_same_seed_makes_the_same_images(sources):
     for make in (mutations.flip_bits, mutations.splice, mutations.mutated_png, mutations.exif):
         one, other = (make(random.Random(1), sources) for _ in range(2))
         assert one == other
         assert one != make(random.Random(2), sources)
 
 
-def test_a_failed_task_is_found_in_sparks_event_log(tmp_path: Path) -> None:
+def test_a_failed_task_is_found_in_sparks_event_log(tmp_path):
     ended = [
         {"Event": "SparkListenerTaskEnd", "Task End Reason": {"Reason": reason}}
         for reason in ("Success", "ExceptionFailure")

@@ -1,16 +1,12 @@
 """The short form of `tests/stress/kill`: runs are killed, or two at once, while three readers look on."""
 
-from pathlib import Path
-
 import pytest
 
 from tests.conftest import run_stress, write_images
 
 
 @pytest.mark.parametrize("flags", [["--kills"], ["--two-runs"], ["--lost-answers", "--s3"]])
-def test_runs_that_are_disturbed_and_finished_end_as_if_nothing_had_happened(
-    tmp_path: Path, model_params: dict[str, str], flags: list[str]
-) -> None:
+def test_runs_that_are_disturbed_and_finished_end_as_if_nothing_had_happened(tmp_path, model_params, flags):
     options = {
         "images": write_images(tmp_path / "images", [f"class {i % 3}/{i}.jpg" for i in range(120)]),
         "weights": model_params["weights_path"],

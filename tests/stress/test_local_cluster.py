@@ -4,13 +4,10 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
-from pathlib import Path
 
+from tests.support.commands import PROJECT
 from tests.support.processes import process_tree
 from tests.support.runs import FEATURES, local_cluster
-
-PROJECT = Path(__file__).parents[2]
 
 
 def executors(driver: int) -> list[int]:
@@ -18,9 +15,7 @@ def executors(driver: int) -> list[int]:
     return sorted(pid for pid, said in process_tree(driver).items() if "CoarseGrainedExecutorBackend" in said)
 
 
-def test_a_run_completes_whose_executor_is_killed(
-    tmp_path: Path, command: Callable[..., list[str]], assert_same: Callable[[Path], None]
-) -> None:
+def test_a_run_completes_whose_executor_is_killed(tmp_path, command, assert_same):
     output, log = tmp_path / "output", tmp_path / "log"
     options, environment = local_cluster(tmp_path / "cluster")
     with log.open("w") as file:

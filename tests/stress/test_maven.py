@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pytest
 
 from tests.support.maven import retrieve
@@ -9,7 +7,7 @@ MODULE = "io.opentracing:opentracing-noop:0.33.0"
 
 
 @pytest.mark.network
-def test_jars_come_with_what_they_need_but_for_what_is_excluded(tmp_path: Path) -> None:
+def test_jars_come_with_what_they_need_but_for_what_is_excluded(tmp_path):
     def jars(folder: str) -> set[str]:
         return {path.name for path in (tmp_path / folder).glob("*.jar")}
 
@@ -23,6 +21,6 @@ def test_jars_come_with_what_they_need_but_for_what_is_excluded(tmp_path: Path) 
 
 
 @pytest.mark.network
-def test_what_there_is_not_is_said(tmp_path: Path) -> None:
+def test_what_there_is_not_is_said(tmp_path):
     with pytest.raises(RuntimeError, match=r"did not give no\.such:thing:1"):
         retrieve(tmp_path, "no.such:thing:1")

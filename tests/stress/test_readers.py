@@ -1,7 +1,5 @@
 """The short form of `tests/stress/readers`: what other programs read of each table, without the network."""
 
-from pathlib import Path
-
 import pyarrow as pa
 import pytest
 
@@ -12,9 +10,7 @@ from tests.stress.readers import READERS, compare
 from tests.support.runs import REJECTED, TABLES
 
 
-def test_every_program_reads_the_same_rows_after_every_step(
-    tmp_path: Path, model_params: dict[str, str]
-) -> None:
+def test_every_program_reads_the_same_rows_after_every_step(tmp_path, model_params):
     options = {
         "images": write_images(tmp_path / "images", [f"class {i % 3}/{i}.jpg" for i in range(60)]),
         "weights": model_params["weights_path"],
@@ -29,7 +25,7 @@ def test_every_program_reads_the_same_rows_after_every_step(
 
 
 @pytest.fixture
-def rejected(tmp_path: Path) -> Table:
+def rejected(tmp_path) -> Table:
     """A table of two rows."""
     table = Table(f"{tmp_path}/{REJECTED}", REJECTED_SCHEMA)
     facts = {"label": "a", "length": 1, "featurizer": "f", "reason": "empty file"}
@@ -38,9 +34,7 @@ def rejected(tmp_path: Path) -> Table:
     return table
 
 
-def test_a_file_that_the_log_does_not_name_is_told_by_who_reads_the_folder(
-    rejected: Table, tmp_path: Path
-) -> None:
+def test_a_file_that_the_log_does_not_name_is_told_by_who_reads_the_folder(rejected, tmp_path):
     rejected.folder.write(rejected.read())
     found = {name: tables["rejected"] for name, tables in compare(str(tmp_path), READERS).items()}
     assert found == dict.fromkeys(READERS, "2") | dict.fromkeys(

@@ -1,14 +1,10 @@
 """The short form of `make rehearsal`: the shipped package on S3 and YARN, with a container killed."""
 
-from pathlib import Path
-
-from fruits_bigdata.vision.weights import WEIGHTS_FILE_NAME, Weights, write_weights
+from fruits_bigdata.vision.weights import WEIGHTS_FILE_NAME, write_weights
 from tests.conftest import run_stress
 
 
-def test_the_package_runs_on_yarn_and_s3_and_survives_a_killed_container(
-    tmp_path: Path, images_path: Path, weights: Weights
-) -> None:
+def test_the_package_runs_on_yarn_and_s3_and_survives_a_killed_container(tmp_path, images_path, weights):
     # Where Keras keeps its own, the project looks on the master.
     with (tmp_path / WEIGHTS_FILE_NAME).open("w+b") as file:
         write_weights(weights, file)

@@ -2,24 +2,22 @@
 
 import os
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from fruits_bigdata.storage.locations import url_to_fs
 from fruits_bigdata.storage.s3 import configure_s3
+from tests.support.commands import PROJECT
 from tests.support.runs import FEATURES, read_table
 
-PROJECT = Path(__file__).parents[2]
 ACCESS_KEY, SECRET_KEY = "AKIAPLANTEDFORTHETEST", "planted/secret+access/key"
 
 
 @pytest.fixture
-def on_s3(bare_bucket: str, s3_settings: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
+def on_s3(bare_bucket, s3_settings, params) -> dict[str, Any]:
     """Parameters of a run whose every place is on S3, with another encryption than the bucket's own."""
     fs, name = url_to_fs(bare_bucket)
     rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}
@@ -48,13 +46,8 @@ def start(command: list[str], tmp_path: Path) -> str:
 
 
 def test_a_run_from_s3_to_s3_leaves_what_one_on_disk_does(
-    on_s3: dict[str, Any],
-    bare_bucket: str,
-    s3_settings: dict[str, Any],
-    command: Callable[..., list[str]],
-    undisturbed: pd.DataFrame,
-    tmp_path: Path,
-) -> None:
+    on_s3, bare_bucket, s3_settings, command, undisturbed, tmp_path
+):
     whole = [word.replace("loading,featurization", "__default__") for word in command(**on_s3)]
     said = start(whole, tmp_path)
     configure_s3(s3_settings)

@@ -18,8 +18,8 @@ import yaml
 from deltalake import DeltaTable
 
 from fruits_bigdata.tables.schemas import FEATURES_SCHEMA, IMAGES_SCHEMA, PCA_SCHEMA, REJECTED_SCHEMA
+from tests.support.commands import PROJECT
 
-PROJECT = Path(__file__).parents[2]
 # Two executors, each a Java of its own with one core and 2 GB, on this machine.
 _LOCAL_CLUSTER = """
 spark.master: local-cluster[2,1,2048]

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -31,13 +30,13 @@ def rejections(*paths: str, **facts: object) -> pa.Table:
 
 
 @pytest.fixture
-def rejected(tmp_path: Path) -> Table:
+def rejected(tmp_path) -> Table:
     """A table that does not exist yet."""
     return Table(str(tmp_path / "rejected"), REJECTED_SCHEMA)
 
 
 @pytest.fixture(params=["disk", "s3"])
-def anywhere(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], Table]:
+def anywhere(request, tmp_path) -> Callable[[str], Table]:
     """Open a table on disk and on S3."""
     root = str(tmp_path) if request.param == "disk" else request.getfixturevalue("bucket")
     return lambda name: Table(f"{root}/{name}", REJECTED_SCHEMA)

@@ -1,5 +1,4 @@
 from datetime import timedelta
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +11,7 @@ from tests.tables.conftest import DATE, listing, rejections
 
 
 @pytest.fixture
-def features(tmp_path: Path) -> Table:
+def features(tmp_path) -> Table:
     """Its rows have no features here: a comparison reads keys alone."""
     return Table(str(tmp_path / "features"), REJECTED_SCHEMA)
 
@@ -34,7 +33,7 @@ def new(work: Work) -> list[str]:
     return list(work.new.column(PATH).to_pylist())
 
 
-def test_before_the_first_run_every_image_is_new(features: Table, rejected: Table) -> None:
+def test_before_the_first_run_every_image_is_new(features, rejected):
     work, counts = compare(listing("a", "b"), features, rejected)
     assert new(work) == ["a", "b"]
     assert work.new.schema == IMAGES_SCHEMA
@@ -43,7 +42,7 @@ def test_before_the_first_run_every_image_is_new(features: Table, rejected: Tabl
     assert (work.stale_features, work.stale_rejected) == ({}, {})
 
 
-def test_each_image_is_one_thing(features: Table, rejected: Table) -> None:
+def test_each_image_is_one_thing(features, rejected):
     store(features, rejections("known", "changed", "gone"), rejections("other known"))
     store(rejected, rejections("bad", "bad and gone", "bad and changed"))
     images = pa.concat_tables(
@@ -65,9 +64,7 @@ def test_each_image_is_one_thing(features: Table, rejected: Table) -> None:
 @pytest.mark.parametrize(
     "change", [{"length": 2}, {"modified": DATE + timedelta(microseconds=1)}, {"label": "Pear"}]
 )
-def test_an_image_of_another_size_date_or_class_has_changed(
-    features: Table, rejected: Table, change: dict[str, object]
-) -> None:
+def test_an_image_of_another_size_date_or_class_has_changed(features, rejected, change):
     store(features, rejections("a", "b"))
     images = pa.concat_tables([listing("a"), listing("b", **change)])  # type: ignore[arg-type]
     work, counts = compare(images, features, rejected)
@@ -75,7 +72,7 @@ def test_an_image_of_another_size_date_or_class_has_changed(
     assert stale(features, work.stale_features) == ["b"]
 
 
-def test_rejected_images_are_tried_again_when_told_to(features: Table, rejected: Table) -> None:
+def test_rejected_images_are_tried_again_when_told_to(features, rejected):
     store(features, rejections("a"))
     store(rejected, rejections("b", "c"))
     images = pa.concat_tables([listing("a", "b"), listing("c", length=2)])
@@ -85,7 +82,7 @@ def test_rejected_images_are_tried_again_when_told_to(features: Table, rejected:
     assert stale(rejected, work.stale_rejected) == ["b", "c"]
 
 
-def test_repeated_rows_leave_but_for_one(features: Table, rejected: Table) -> None:
+def test_repeated_rows_leave_but_for_one(features, rejected):
     store(features, rejections("a", "b"), rejections("b", "c"))
     store(rejected, rejections("c", "d", "d"))
     work, counts = compare(listing("a", "b", "c", "d"), features, rejected)
@@ -95,7 +92,7 @@ def test_repeated_rows_leave_but_for_one(features: Table, rejected: Table) -> No
     assert stale(rejected, work.stale_rejected) == ["c", "d"]
 
 
-def test_a_limit_takes_some_of_all_classes_and_the_same_ones(features: Table, rejected: Table) -> None:
+def test_a_limit_takes_some_of_all_classes_and_the_same_ones(features, rejected):
     images = pa.concat_tables(
         [listing(*(f"{label}/{i}.jpg" for i in range(100)), label=label) for label in "abcd"]
     )
@@ -106,14 +103,14 @@ def test_a_limit_takes_some_of_all_classes_and_the_same_ones(features: Table, re
     assert set(new(few)) < set(new(work.first(60)))
 
 
-def test_rows_are_named_by_file(rejected: Table) -> None:
+def test_rows_are_named_by_file(rejected):
     store(rejected, rejections("a", "b"), rejections("c", "b"), rejections("d"))
     found = rows_with(rejected, pa.array(["b", "nobody"]))
     assert sorted((file.rows, numbers.tolist()) for file, numbers in found.items()) == [(2, [1]), (2, [1])]
     assert rows_with(Table(f"{rejected.url}-none", REJECTED_SCHEMA), pa.array(["b"])) == {}
 
 
-def test_names_of_every_kind_are_told_apart(features: Table, rejected: Table, odd_names: list[str]) -> None:
+def test_names_of_every_kind_are_told_apart(features, rejected, odd_names):
     rng = np.random.default_rng(0)
     store(features, rejections(*rng.permutation(odd_names)))
     work, counts = compare(listing(*odd_names, "one more"), features, rejected)

@@ -48,7 +48,7 @@ def in_folder(table: Table) -> set[str]:
 
 
 @pytest.fixture
-def another_run(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], None]], None]:
+def another_run(monkeypatch) -> Callable[[Callable[[], None]], None]:
     """Do something as another run does it, which began a minute ago on another machine."""
 
     def do(action: Callable[[], None]) -> None:
@@ -61,7 +61,7 @@ def another_run(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], None]
     return do
 
 
-def test_what_is_committed_is_read_by_everybody(anywhere: Callable[[str], Table]) -> None:
+def test_what_is_committed_is_read_by_everybody(anywhere):
     table = anywhere("rejected")
     assert (table.version, table.rows, paths(table)) == (None, 0, [])
     table.commit(Change(table))
@@ -75,7 +75,7 @@ def test_what_is_committed_is_read_by_everybody(anywhere: Callable[[str], Table]
     assert table.head(9).num_rows == 3
 
 
-def test_other_readers_of_delta_and_of_parquet_read_the_same(rejected: Table) -> None:
+def test_other_readers_of_delta_and_of_parquet_read_the_same(rejected):
     append(rejected, "a", "b")
     append(rejected, "c")
     for frame in (deltalake.DeltaTable(rejected.url).to_pandas(), pd.read_parquet(rejected.url)):
@@ -85,9 +85,7 @@ def test_other_readers_of_delta_and_of_parquet_read_the_same(rejected: Table) ->
     assert (protocol.min_reader_version, protocol.min_writer_version) == (1, 2)
 
 
-def test_the_second_of_two_runs_stops_at_its_first_commit(
-    anywhere: Callable[[str], Table], another_run: Callable[[Callable[[], None]], None]
-) -> None:
+def test_the_second_of_two_runs_stops_at_its_first_commit(anywhere, another_run):
     append(anywhere("rejected"), "a")
     mine, theirs = anywhere("rejected"), anywhere("rejected")
     another_run(lambda: append(theirs, "b"))
@@ -101,9 +99,7 @@ def test_the_second_of_two_runs_stops_at_its_first_commit(
         append(mine, "c")
 
 
-def test_a_run_whose_files_another_has_replaced_says_so(
-    rejected: Table, another_run: Callable[[Callable[[], None]], None]
-) -> None:
+def test_a_run_whose_files_another_has_replaced_says_so(rejected, another_run):
     append(rejected, "a", "b")
     mine, theirs = (Table(rejected.url, REJECTED_SCHEMA) for _ in range(2))
     (old,) = theirs.files.values()
@@ -124,9 +120,7 @@ def test_a_run_whose_files_another_has_replaced_says_so(
         rows_with(damaged, pa.array(["a"]))
 
 
-def test_of_two_runs_that_make_a_table_one_does(
-    anywhere: Callable[[str], Table], another_run: Callable[[Callable[[], None]], None]
-) -> None:
+def test_of_two_runs_that_make_a_table_one_does(anywhere, another_run):
     mine, theirs = anywhere("rejected"), anywhere("rejected")
     another_run(lambda: append(theirs, "b"))
     with pytest.raises(ConcurrentRunError, match="the other run on another-host"):
@@ -134,9 +128,7 @@ def test_of_two_runs_that_make_a_table_one_does(
     assert paths(anywhere("rejected")) == ["b"]
 
 
-def test_an_own_commit_does_not_hide_that_of_another(
-    rejected: Table, another_run: Callable[[Callable[[], None]], None]
-) -> None:
+def test_an_own_commit_does_not_hide_that_of_another(rejected, another_run):
     append(rejected, "a")
     append(rejected, "b")
     version = rejected.version
@@ -148,9 +140,7 @@ def test_an_own_commit_does_not_hide_that_of_another(
 
 
 @pytest.mark.parametrize("n_before", [None, 0, 1])
-def test_a_commit_whose_answer_is_lost_is_recognised(
-    rejected: Table, n_before: int | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_commit_whose_answer_is_lost_is_recognised(rejected, n_before, monkeypatch):
     """The storage repeats a request whose answer is lost, and the second one is refused."""
     if n_before is not None:
         rejected.commit(Change(rejected))
@@ -171,7 +161,7 @@ def test_a_commit_whose_answer_is_lost_is_recognised(
     assert rejected.rows == 1 + (n_before or 0)
 
 
-def test_the_log_says_who_committed_and_holds_no_text_of_a_row(rejected: Table) -> None:
+def test_the_log_says_who_committed_and_holds_no_text_of_a_row(rejected):
     begin_run("2026-11-27T00.00.00.000Z")
     append(rejected, "Erika Mustermann/secret.jpg")
     log = [file.read_text() for file in Path(rejected.url, "_delta_log").glob("*")]
@@ -186,7 +176,7 @@ def test_the_log_says_who_committed_and_holds_no_text_of_a_row(rejected: Table) 
     assert "secret" not in str(pq.read_table(checkpoint).to_pylist())
 
 
-def test_rows_leave_with_their_files(anywhere: Callable[[str], Table]) -> None:
+def test_rows_leave_with_their_files(anywhere):
     table = anywhere("rejected")
     append(table, "a", "b")
     append(table, "c")
@@ -201,7 +191,7 @@ def test_rows_leave_with_their_files(anywhere: Callable[[str], Table]) -> None:
     assert table.folder.rewrite({new: np.array([0, 1])}) is None
 
 
-def test_what_came_and_went_since_a_version(rejected: Table) -> None:
+def test_what_came_and_went_since_a_version(rejected):
     append(rejected, "a")
     before = rejected.state
     assert rejected.since(before) == ([], [])
@@ -223,7 +213,7 @@ def test_what_came_and_went_since_a_version(rejected: Table) -> None:
         assert rejected.since(state) is None or state == f"{rejected.id}@99"
 
 
-def test_files_that_no_run_will_commit_are_deleted(rejected: Table) -> None:
+def test_files_that_no_run_will_commit_are_deleted(rejected):
     append(rejected, "a")
     dead = rejected.folder.write(rejections("b")).name
     unfinished = f".{dead}.tmp"
@@ -254,7 +244,7 @@ def test_files_that_no_run_will_commit_are_deleted(rejected: Table) -> None:
     assert in_folder(later) == named(later)
 
 
-def test_a_task_that_was_run_twice_leaves_one_file(rejected: Table) -> None:
+def test_a_task_that_was_run_twice_leaves_one_file(rejected):
     append(rejected, "a", last=False)
     twice = [rejected.folder.write(rejections("b")) for _ in range(2)]
     rejected.commit(Change(rejected, twice[:1]))
@@ -262,9 +252,7 @@ def test_a_task_that_was_run_twice_leaves_one_file(rejected: Table) -> None:
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut"])
-def test_a_damaged_file_is_noticed_and_repaired(
-    rejected: Table, damage: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_damaged_file_is_noticed_and_repaired(rejected, damage, caplog):
     append(rejected, "a", "b")
     append(rejected, "c")
     rejected.check()
@@ -284,7 +272,7 @@ def test_a_damaged_file_is_noticed_and_repaired(
     assert paths(rejected) == ["a", "b"]
 
 
-def test_one_flipped_bit_is_noticed_wherever_it_is(rejected: Table) -> None:
+def test_one_flipped_bit_is_noticed_wherever_it_is(rejected):
     append(rejected, *(f"Apple/{i}.jpg" for i in range(20)))
     (name,) = named(rejected)
     file = Path(rejected.url, name)
@@ -310,7 +298,7 @@ def test_one_flipped_bit_is_noticed_wherever_it_is(rejected: Table) -> None:
     assert rejected.rows == 0
 
 
-def test_a_reader_goes_on_with_the_newest_version(rejected: Table) -> None:
+def test_a_reader_goes_on_with_the_newest_version(rejected):
     append(rejected, "a", "b")
     reader = Table(rejected.url, REJECTED_SCHEMA)
     (old,) = rejected.files.values()
@@ -321,7 +309,7 @@ def test_a_reader_goes_on_with_the_newest_version(rejected: Table) -> None:
     assert paths(reader) == ["b"]
 
 
-def test_an_output_of_the_first_version_is_refused(tmp_path: Path) -> None:
+def test_an_output_of_the_first_version_is_refused(tmp_path):
     for data in (
         "features/part-00000-7a.c000.snappy.parquet",
         "images/version=20260101T000000/part-0.parquet",
@@ -337,7 +325,7 @@ def test_an_output_of_the_first_version_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["truncated", "gone", "no JSON"])
-def test_a_damaged_log_is_named(rejected: Table, damage: str) -> None:
+def test_a_damaged_log_is_named(rejected, damage):
     append(rejected, "a")
     first = Path(rejected.url, "_delta_log", f"{0:020d}.json")
     if damage == "gone":
@@ -348,7 +336,7 @@ def test_a_damaged_log_is_named(rejected: Table, damage: str) -> None:
         Table(rejected.url, REJECTED_SCHEMA).read()
 
 
-def test_folders_may_have_names_that_people_use(tmp_path: Path) -> None:
+def test_folders_may_have_names_that_people_use(tmp_path):
     for name in ("a b", "Café", "50%", "#1", "it's", "~", "a,b", "é" * 100):
         for _ in range(2):
             table = Table(str(tmp_path / name), REJECTED_SCHEMA)
@@ -359,7 +347,7 @@ def test_folders_may_have_names_that_people_use(tmp_path: Path) -> None:
         assert len(table.since(f"{table.id}@1") or []) == 2
 
 
-def test_what_the_workers_import_does_not_load_the_library() -> None:
+def test_what_the_workers_import_does_not_load_the_library():
     code = (
         "import sys, fruits_bigdata.tables.data_files, fruits_bigdata.pipelines.featurization.tasks; "
         "assert 'deltalake' not in sys.modules"

@@ -25,7 +25,7 @@ def paths(table: Table) -> list[str]:
     return sorted(table.read([PATH]).column(PATH).to_pylist())
 
 
-def test_files_without_stale_rows_stay_and_the_others_become_few(rejected: Table) -> None:
+def test_files_without_stale_rows_stay_and_the_others_become_few(rejected):
     store(rejected, 3, 4, 5, 6)
     before = paths(rejected)
     files = {file.rows: file for file in rejected.files.values()}
@@ -42,7 +42,7 @@ def test_files_without_stale_rows_stay_and_the_others_become_few(rejected: Table
     assert paths(rejected) == sorted(set(before) - set(gone))
 
 
-def test_a_table_whose_rows_all_go_keeps_no_file(rejected: Table) -> None:
+def test_a_table_whose_rows_all_go_keeps_no_file(rejected):
     store(rejected, 2, 2)
     stale = {file: np.array([0, 1]) for file in rejected.files.values()}
     added, removed = rewrite(rejected, stale, here)
@@ -51,14 +51,14 @@ def test_a_table_whose_rows_all_go_keeps_no_file(rejected: Table) -> None:
     assert (rejected.rows, rejected.files) == (0, {})
 
 
-def test_rewritten_files_are_no_larger_than_a_whole_one(rejected: Table) -> None:
+def test_rewritten_files_are_no_larger_than_a_whole_one(rejected):
     store(rejected, 2_000, 2_000, 2_000, 6_000)
     stale = {file: np.array([1]) for file in rejected.files.values()}
     added, _ = rewrite(rejected, stale, here)
     assert sorted(file.rows for file in added) == [1_999, 3_998, 5_999]
 
 
-def test_many_small_files_become_few_and_no_row_counts_as_new(rejected: Table) -> None:
+def test_many_small_files_become_few_and_no_row_counts_as_new(rejected):
     store(rejected, *[2] * 64)
     assert merge_small_files(rejected, here) is None
     store(rejected, 3)

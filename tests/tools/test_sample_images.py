@@ -16,7 +16,7 @@ from tools.sample_images.fruits import FRUITS
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def root(tmp_path_factory) -> Path:
     """A folder with two images of each class."""
     root = tmp_path_factory.mktemp("images") / "Test"
     assert write_sample_images(root, 2) == 2 * len(SAMPLE_CLASSES)
@@ -33,13 +33,13 @@ def pixels(root: Path, name: str, index: int) -> np.ndarray:
         return np.asarray(image).astype(int)
 
 
-def test_the_layout_is_that_of_fruits_360(root: Path) -> None:
+def test_the_layout_is_that_of_fruits_360(root):
     assert len(SAMPLE_CLASSES) == 18
     assert set(content(root)) == {f"{name}/{i}_100.jpg" for name in SAMPLE_CLASSES for i in (0, 1)}
 
 
 @pytest.mark.parametrize("name", SAMPLE_CLASSES)
-def test_a_fruit_fills_a_white_frame_without_holes_and_turns(root: Path, name: str) -> None:
+def test_a_fruit_fills_a_white_frame_without_holes_and_turns(root, name):
     first, second = pixels(root, name, 0), pixels(root, name, 1)
     assert first[[0, 0, -1, -1], [0, -1, 0, -1]].min() >= 245
     rows, columns = np.nonzero(first.min(axis=2) < 200)
@@ -51,20 +51,20 @@ def test_a_fruit_fills_a_white_frame_without_holes_and_turns(root: Path, name: s
     assert (np.abs(first - second).max(axis=2) > 16).mean() > 0.02
 
 
-def test_classes_look_unlike_each_other(root: Path) -> None:
+def test_classes_look_unlike_each_other(root):
     looks = {name: pixels(root, name, 0) for name in SAMPLE_CLASSES}
     for one, other in combinations(SAMPLE_CLASSES, 2):
         assert np.abs(looks[one] - looks[other]).mean() > 8, (one, other)
 
 
-def test_another_process_with_another_number_of_threads_draws_the_same(root: Path, tmp_path: Path) -> None:
+def test_another_process_with_another_number_of_threads_draws_the_same(root, tmp_path):
     command = [sys.executable, "-m", "tools.sample_images", str(tmp_path), "--images-per-class", "1"]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
     subprocess.run(command, check=True, cwd=Path(__file__).parents[2], env=environment)
     assert content(tmp_path) == {path: data for path, data in content(root).items() if "/0_" in path}
 
 
-def test_only_what_is_missing_is_drawn(root: Path) -> None:
+def test_only_what_is_missing_is_drawn(root):
     before = content(root)
     (root / "Banana" / "1_100.jpg").unlink()
     (root / "Lemon" / "0_100.jpg").unlink()
@@ -77,7 +77,7 @@ def test_only_what_is_missing_is_drawn(root: Path) -> None:
     assert CliRunner().invoke(main, [str(root), "--images-per-class", "2"]).output == ""
 
 
-def test_a_drawing_that_fails_leaves_no_half_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_drawing_that_fails_leaves_no_half_image(tmp_path, monkeypatch):
     def fail(self: Image.Image, file: IO[bytes], *options: object, **more: object) -> None:
         file.write(b"half")
         raise OSError("disk full")

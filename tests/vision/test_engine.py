@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from fruits_bigdata.vision import engine
-from fruits_bigdata.vision.engine import CompiledModel, Engine, shared_engine
+from fruits_bigdata.vision.engine import Engine, shared_engine
 
 
-def test_features_are_those_of_keras(compiled_model: CompiledModel, keras_model) -> None:  # type: ignore[no-untyped-def]
+def test_features_are_those_of_keras(compiled_model, keras_model):  # type: ignore[no-untyped-def]
     from keras.applications.mobilenet_v2 import preprocess_input
 
     pixels = np.random.default_rng(3).integers(0, 256, (4, 224, 224, 3), dtype=np.uint8)
@@ -18,7 +18,7 @@ def test_features_are_those_of_keras(compiled_model: CompiledModel, keras_model)
     np.testing.assert_allclose(actual, expected, atol=1e-4)
 
 
-def test_features_outlive_the_next_image(compiled_model: CompiledModel) -> None:
+def test_features_outlive_the_next_image(compiled_model):
     one = Engine(compiled_model.content)
     first = one.features(np.zeros((224, 224, 3), np.uint8))
     before = first.copy()
@@ -26,7 +26,7 @@ def test_features_outlive_the_next_image(compiled_model: CompiledModel) -> None:
     np.testing.assert_array_equal(first, before)
 
 
-def test_a_process_makes_one_engine_for_a_model(compiled_model: CompiledModel) -> None:
+def test_a_process_makes_one_engine_for_a_model(compiled_model):
     made = []
 
     def content() -> bytes:
@@ -41,6 +41,6 @@ def test_a_process_makes_one_engine_for_a_model(compiled_model: CompiledModel) -
     assert list(engine._engines) == ["another"]
 
 
-def test_what_is_no_model_is_refused() -> None:
+def test_what_is_no_model_is_refused():
     with pytest.raises(ValueError, match="not a valid Flatbuffer"):
         Engine(b"nothing of the kind")

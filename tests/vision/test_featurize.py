@@ -4,7 +4,6 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +11,6 @@ import pytest
 from PIL import Image
 
 from fruits_bigdata.images.budget import MemoryBudget
-from fruits_bigdata.images.folder import ImageFolder
 from fruits_bigdata.images.pixels import decode
 from fruits_bigdata.tables.schemas import OUTCOME_SCHEMA
 from fruits_bigdata.vision import engine, featurize
@@ -46,9 +44,7 @@ def failing(error: Exception) -> Callable[[str, int], bytes]:
     return read_file
 
 
-def test_every_image_gets_the_features_of_its_own_pixels(
-    image_folder: ImageFolder, listing: pa.Table, compiled_model: CompiledModel
-) -> None:
+def test_every_image_gets_the_features_of_its_own_pixels(image_folder, listing, compiled_model):
     engine._engines.clear()
     table, report = run(listing.to_batches(), compiled_model, image_folder.read)
     assert table.select(listing.column_names).equals(listing)
@@ -68,8 +64,8 @@ def test_every_image_gets_the_features_of_its_own_pixels(
 
 
 def test_large_photographs_are_decoded_at_a_reduced_size_if_that_is_wanted(
-    images_path: Path, image_folder: ImageFolder, compiled_model: CompiledModel
-) -> None:
+    images_path, image_folder, compiled_model
+):
     path = "Apple Red/0_100.jpg"
     values = np.random.default_rng(0).integers(0, 256, (9, 12, 3), dtype=np.uint8)
     Image.fromarray(values).resize((2400, 1800)).save(images_path / path)
@@ -83,9 +79,7 @@ def test_large_photographs_are_decoded_at_a_reduced_size_if_that_is_wanted(
     assert not np.array_equal(expected, alone.features(decode(image_folder.read(path))))
 
 
-def test_what_cannot_be_used_goes_out_with_its_reason(
-    images_path: Path, image_folder: ImageFolder, compiled_model: CompiledModel
-) -> None:
+def test_what_cannot_be_used_goes_out_with_its_reason(images_path, image_folder, compiled_model):
     (images_path / "Apple Red" / "1_100.jpg").write_bytes(b"")
     (images_path / "Apple Red" / "2_100.jpg").write_bytes(b"no picture")
     batches = list(image_folder.list_batches())
@@ -115,20 +109,13 @@ def test_what_cannot_be_used_goes_out_with_its_reason(
     assert sum(n for n, _ in report.rejections.values()) == 4
 
 
-def test_a_file_larger_than_the_limit_is_not_fetched(
-    listing: pa.Table, compiled_model: CompiledModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_larger_than_the_limit_is_not_fetched(listing, compiled_model, monkeypatch):
     monkeypatch.setattr(featurize, "MAX_FILE_BYTES", 10)
     table, _ = run(listing.to_batches(), compiled_model, failing(AssertionError("fetched")))
     assert all(reason.startswith("too large: ") for reason in table["reason"].to_pylist())
 
 
-def test_files_at_hand_are_within_their_budget(
-    image_folder: ImageFolder,
-    listing: pa.Table,
-    compiled_model: CompiledModel,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_files_at_hand_are_within_their_budget(image_folder, listing, compiled_model, monkeypatch):
     largest = max(listing["length"].to_pylist())
     monkeypatch.setattr(featurize, "_files_at_hand", MemoryBudget(largest))
     at_hand: list[str] = []
@@ -150,23 +137,21 @@ def test_files_at_hand_are_within_their_budget(
     assert (most, report.images, report.rejected) == (1, len(table), 0)
 
 
-def test_an_unreadable_file_is_the_images_trouble(listing: pa.Table, compiled_model: CompiledModel) -> None:
+def test_an_unreadable_file_is_the_images_trouble(listing, compiled_model):
     refused = PermissionError(errno.EACCES, "Permission denied")
     table, _ = run(listing.to_batches(), compiled_model, failing(refused))
     assert table["reason"].to_pylist() == ["unreadable: [Errno 13] Permission denied"] * 6
 
 
 @pytest.mark.parametrize("name", ["EBUSY", "ETIMEDOUT", "ECONNRESET", "EMFILE", "ENFILE", "ENOMEM"])
-def test_a_storage_that_is_busy_fails_the_task_instead_of_rejecting(
-    listing: pa.Table, compiled_model: CompiledModel, name: str
-) -> None:
+def test_a_storage_that_is_busy_fails_the_task_instead_of_rejecting(listing, compiled_model, name):
     with pytest.raises(OSError, match="SlowDown"):
         run(listing.to_batches(), compiled_model, failing(OSError(getattr(errno, name), "SlowDown")))
 
 
 def test_features_that_are_not_finite_end_the_task_and_name_the_weights(
-    image_folder: ImageFolder, listing: pa.Table, compiled_model: CompiledModel
-) -> None:
+    image_folder, listing, compiled_model
+):
     # In the midst of the kernels.
     content = bytearray(compiled_model.content)
     middle = len(content) // 2 & ~3
@@ -178,7 +163,7 @@ def test_features_that_are_not_finite_end_the_task_and_name_the_weights(
     assert compiled_model.weights_digest in str(error.value)
 
 
-def test_fetching_ahead_keeps_the_order_and_holds_few_results() -> None:
+def test_fetching_ahead_keeps_the_order_and_holds_few_results():
     taken = 0
     furthest = 0
 

@@ -4,13 +4,10 @@ import numpy as np
 import pytest
 
 from fruits_bigdata.vision import model
-from fruits_bigdata.vision.engine import CompiledModel
 from fruits_bigdata.vision.weights import Weights
 
 
-def test_the_model_that_is_broadcast_is_small_and_whole(
-    compiled_model: CompiledModel, weights: Weights
-) -> None:
+def test_the_model_that_is_broadcast_is_small_and_whole(compiled_model, weights):
     _, n_values = weights.counts
     assert compiled_model.weights_digest == weights.digest
     # Each weight once, batch norms folded away, and little beside them.
@@ -18,7 +15,7 @@ def test_the_model_that_is_broadcast_is_small_and_whole(
     assert model.is_usable(compiled_model.content)
 
 
-def test_the_fingerprint_follows_weights_precision_and_preprocessing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_fingerprint_follows_weights_precision_and_preprocessing(monkeypatch):
     def featurizer(digest: str = "a" * 64, content: bytes = b"x", *more: object) -> str:
         return model.describe_model(digest, content, *more).featurizer  # type: ignore[arg-type]
 
@@ -45,9 +42,7 @@ def tensors_of(weights: Weights) -> dict[str, list[np.ndarray]]:
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("calibration", [None, [np.zeros((224, 224, 3), np.uint8)]])
-def test_weights_that_are_not_finite_are_refused(
-    weights: Weights, value: float, calibration: list[np.ndarray] | None
-) -> None:
+def test_weights_that_are_not_finite_are_refused(weights, value, calibration):
     layers = tensors_of(weights)
     layers["block_5_project"][0].flat[7] = value
     damaged = Weights.of(layers.items())
@@ -55,7 +50,7 @@ def test_weights_that_are_not_finite_are_refused(
         model.compile_model(damaged, calibration)
 
 
-def test_finite_weights_whose_features_are_not_are_refused(weights: Weights) -> None:
+def test_finite_weights_whose_features_are_not_are_refused(weights):
     layers = tensors_of(weights)
     for name in ("block_5_project", "block_5_project_BN"):
         layers[name][0][...] = 3e38
@@ -63,14 +58,12 @@ def test_finite_weights_whose_features_are_not_are_refused(weights: Weights) -> 
         model.compile_model(Weights.of(layers.items()))
 
 
-def test_a_damaged_flatbuffer_is_not_usable(compiled_model: CompiledModel) -> None:
+def test_a_damaged_flatbuffer_is_not_usable(compiled_model):
     assert not model.is_usable(b"")
     assert not model.is_usable(compiled_model.content[:1000])
 
 
-def test_a_model_that_computes_something_else_is_not_handed_out(
-    weights: Weights, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_that_computes_something_else_is_not_handed_out(weights, monkeypatch):
     original = model.Engine.features
     monkeypatch.setattr(
         model.Engine, "features", lambda self, pixels: original(self, pixels) + np.float32(100)
@@ -79,9 +72,7 @@ def test_a_model_that_computes_something_else_is_not_handed_out(
         model.compile_model(weights)
 
 
-def test_without_tensorflow_the_error_says_what_to_install(
-    weights: Weights, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_tensorflow_the_error_says_what_to_install(weights, monkeypatch):
     monkeypatch.setitem(sys.modules, "keras", None)
     with pytest.raises(ImportError, match=r"pip install 'fruits_bigdata\[driver\]'"):
         model.compile_model(weights)

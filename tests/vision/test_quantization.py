@@ -7,9 +7,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fruits_bigdata.vision import model
-from fruits_bigdata.vision.engine import CompiledModel, Engine
+from fruits_bigdata.vision.engine import Engine
 from fruits_bigdata.vision.quantization import quantize
-from fruits_bigdata.vision.weights import Weights
 
 
 def pictures(n: int, seed: int) -> list[NDArray[np.uint8]]:
@@ -31,9 +30,7 @@ def median_cosine(engine: Engine, reference: Engine, images: Sequence[NDArray[np
     return float(np.median(cosines))
 
 
-def test_features_in_eight_bits_are_close_to_those_in_float32(
-    content: bytes, compiled_model: CompiledModel
-) -> None:
+def test_features_in_eight_bits_are_close_to_those_in_float32(content, compiled_model):
     unseen = pictures(10, seed=2)
     cosine = median_cosine(Engine(content), Engine(compiled_model.content), unseen)
     assert 0.97 < cosine < 1
@@ -43,7 +40,7 @@ def test_features_in_eight_bits_are_close_to_those_in_float32(
     assert 1 - cosine < 0.5 * (1 - np.median(apart))
 
 
-def test_it_is_a_network_of_integers(content: bytes, compiled_model: CompiledModel) -> None:
+def test_it_is_a_network_of_integers(content, compiled_model):
     assert model.is_usable(content)
     # One byte a weight instead of four.
     assert 0.25 < len(content) / len(compiled_model.content) < 0.35
@@ -54,19 +51,17 @@ def test_it_is_a_network_of_integers(content: bytes, compiled_model: CompiledMod
     assert [one["dtype"] for one in weights] == [np.int8] * 49
 
 
-def test_the_same_images_give_the_same_bytes(content: bytes, keras_model) -> None:  # type: ignore[no-untyped-def]
+def test_the_same_images_give_the_same_bytes(content, keras_model):  # type: ignore[no-untyped-def]
     assert quantize(keras_model, pictures(23, seed=1)) == content
     assert quantize(keras_model, pictures(3, seed=4)) != content
 
 
-def test_without_images_there_is_nothing_to_calibrate_on(keras_model) -> None:  # type: ignore[no-untyped-def]
+def test_without_images_there_is_nothing_to_calibrate_on(keras_model):  # type: ignore[no-untyped-def]
     with pytest.raises(ValueError, match="no image to calibrate on"):
         quantize(keras_model, [])
 
 
-def test_an_int8_model_that_computes_something_else_is_not_handed_out(
-    weights: Weights, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_int8_model_that_computes_something_else_is_not_handed_out(weights, monkeypatch):
     original = model.Engine.features
     monkeypatch.setattr(model.Engine, "features", lambda self, pixels: -original(self, pixels))
     with pytest.raises(RuntimeError, match="in cosine from Keras': more and more varied images"):

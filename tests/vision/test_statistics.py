@@ -4,7 +4,7 @@ import socket
 from fruits_bigdata.vision.statistics import FeaturizationStatistics, this_worker
 
 
-def test_statistics_of_two_tasks_add_up() -> None:
+def test_statistics_of_two_tasks_add_up():
     left = FeaturizationStatistics(
         images=3,
         rejected=1,
@@ -37,7 +37,7 @@ def test_statistics_of_two_tasks_add_up() -> None:
     assert left.merge(right) == right.merge(left)
 
 
-def test_a_worker_signs_with_its_host_process_and_memory() -> None:
+def test_a_worker_signs_with_its_host_process_and_memory():
     statistics = FeaturizationStatistics(images=4)
     statistics.sign()
     assert this_worker().endswith(f":{os.getpid()}")
@@ -46,7 +46,7 @@ def test_a_worker_signs_with_its_host_process_and_memory() -> None:
     assert 30e6 < statistics.peak_memory_bytes[this_worker()] < 10e9
 
 
-def test_rejected_images_are_counted_by_kind_and_a_few_are_named() -> None:
+def test_rejected_images_are_counted_by_kind_and_a_few_are_named():
     one, other = FeaturizationStatistics(), FeaturizationStatistics()
     for i in range(5):
         one.reject(f"{i}.jpg", f"too large: {i} bytes: really")
@@ -58,7 +58,7 @@ def test_rejected_images_are_counted_by_kind_and_a_few_are_named() -> None:
     assert both.rejections == {"too large": (10, large), "empty file": (1, [("e.png", "empty file")])}
 
 
-def test_each_image_that_is_dealt_with_is_on_the_timeline_of_its_host() -> None:
+def test_each_image_that_is_dealt_with_is_on_the_timeline_of_its_host():
     one, other = FeaturizationStatistics(), FeaturizationStatistics()
     one.tick()
     other.tick()

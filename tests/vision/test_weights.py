@@ -1,6 +1,4 @@
-from collections.abc import Sequence
 from io import BytesIO
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -18,7 +16,7 @@ def layers_of(weights: Weights) -> list[tuple[str, list[object]]]:
     return [(name, [tensor.tolist() for tensor in tensors]) for name, tensors in weights.layers]
 
 
-def test_the_digest_is_the_sha256_of_the_little_endian_floats() -> None:
+def test_the_digest_is_the_sha256_of_the_little_endian_floats():
     assert SMALL.digest == LAYERS_DIGEST
     assert SMALL.counts == (2, 3)
     assert [name for name, _ in SMALL.layers] == ["dense"]
@@ -27,7 +25,7 @@ def test_the_digest_is_the_sha256_of_the_little_endian_floats() -> None:
     assert Weights.of([("a", [column_major])]) == Weights.of([("a", [row_major])])
 
 
-def test_tensors_are_copied_as_float32_and_cannot_be_changed() -> None:
+def test_tensors_are_copied_as_float32_and_cannot_be_changed():
     tensor = np.zeros(3)
     (_, (kept,)) = Weights.of([("a", [tensor])]).layers[0]
     tensor[0] = 1
@@ -38,7 +36,7 @@ def test_tensors_are_copied_as_float32_and_cannot_be_changed() -> None:
 
 
 @pytest.mark.parametrize("names", [["z", "a"], ["a", "z"], ["a"]])
-def test_what_is_written_is_read_in_the_order_asked_for(tmp_path: Path, names: Sequence[str]) -> None:
+def test_what_is_written_is_read_in_the_order_asked_for(tmp_path, names):
     layers = {"z": [np.full(2, i) for i in range(12)], "head": [np.ones(3)], "a": [np.ones((2, 1))]}
     for file in (tmp_path / "w.h5", BytesIO()):
         write_weights(Weights.of(layers.items()), file)
@@ -46,7 +44,7 @@ def test_what_is_written_is_read_in_the_order_asked_for(tmp_path: Path, names: S
         assert layers_of(read_weights(file, names)) == layers_of(expected)
 
 
-def test_what_is_no_hdf5_of_keras_is_refused(tmp_path: Path) -> None:
+def test_what_is_no_hdf5_of_keras_is_refused(tmp_path):
     buffer = BytesIO()
     write_weights(Weights.of([("a", [np.ones(5000)])]), buffer)
     whole = buffer.getvalue()
@@ -61,7 +59,7 @@ def test_what_is_no_hdf5_of_keras_is_refused(tmp_path: Path) -> None:
         read_weights(tmp_path / "other.h5", ["dense"])
 
 
-def test_a_layer_or_a_tensor_that_is_missing_is_named(tmp_path: Path) -> None:
+def test_a_layer_or_a_tensor_that_is_missing_is_named(tmp_path):
     write_weights(SMALL, tmp_path / "w.h5")
     with pytest.raises(ValueError, match=r"104 of 104 layers are missing \(Conv1, bn_Conv1, "):
         read_weights(tmp_path / "w.h5")
@@ -71,7 +69,7 @@ def test_a_layer_or_a_tensor_that_is_missing_is_named(tmp_path: Path) -> None:
         read_weights(tmp_path / "w.h5", ["dense"])
 
 
-def test_keras_reads_what_is_written(tmp_path: Path, weights: Weights) -> None:
+def test_keras_reads_what_is_written(tmp_path, weights):
     import keras
 
     write_weights(weights, tmp_path / "w.h5")
@@ -86,8 +84,8 @@ def test_keras_reads_what_is_written(tmp_path: Path, weights: Weights) -> None:
 
 
 def test_a_model_that_keras_saved_is_read_without_its_head(  # type: ignore[no-untyped-def]
-    tmp_path: Path, keras_model, weights: Weights
-) -> None:
+    tmp_path, keras_model, weights
+):
     import keras
 
     head = keras.layers.Dense(2, name="head")(keras_model.output)

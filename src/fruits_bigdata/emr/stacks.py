@@ -10,13 +10,7 @@ from fruits_bigdata.emr.account import Account, CloudError, clone, uninterrupted
 
 POLL_SECONDS = 5.0
 # A stack in one of these was never whole, or is half gone: it can only be deleted.
-_BROKEN = {
-    "CREATE_FAILED",
-    "ROLLBACK_COMPLETE",
-    "ROLLBACK_FAILED",
-    "DELETE_FAILED",
-    "REVIEW_IN_PROGRESS",
-}
+_BROKEN = {"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS"}
 
 
 class Stack:

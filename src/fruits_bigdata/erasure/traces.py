@@ -168,10 +168,7 @@ def _parts_of_others(names: Iterable[str], files: Iterable[StoredFile], request:
     for file in files:
         if not file.path.endswith(".parquet"):
             continue
-        with (
-            contextlib.suppress(OSError, pa.ArrowException),
-            file.fs.open(file.path, "rb") as opened,
-        ):
+        with contextlib.suppress(OSError, pa.ArrowException), file.fs.open(file.path, "rb") as opened:
             table = pq.ParquetFile(opened)
             columns = [PATH] if PATH in table.schema_arrow.names else []
             for batch in table.iter_batches(columns=columns) if columns else ():

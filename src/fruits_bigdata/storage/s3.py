@@ -188,11 +188,7 @@ def open_bucket(name: str, options: Mapping[str, Any]) -> "S3Store":
         client_options=to.client,  # type: ignore[arg-type]
         # A pause is drawn between the first and four times the last one, so they double; from 2 they hardly
         # grow, and all is over in 3 s.
-        retry_config={
-            "backoff": {"base": 4},
-            "max_retries": to.retries,
-            "retry_timeout": to.retry_timeout,
-        },
+        retry_config={"backoff": {"base": 4}, "max_retries": to.retries, "retry_timeout": to.retry_timeout},
     )
 
 

@@ -71,12 +71,7 @@ class DataFolder:
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        return {
-            "url": self.url,
-            "schema": self.schema,
-            "s3_options": self._s3_options,
-            "prefix": self.prefix,
-        }
+        return {"url": self.url, "schema": self.schema, "s3_options": self._s3_options, "prefix": self.prefix}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.url: str = state["url"]

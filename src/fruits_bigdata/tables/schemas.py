@@ -21,12 +21,7 @@ _FEATURES_FIELD = pa.field(FEATURES, pa.list_(pa.float32()))
 _REASON_FIELD = pa.field(REASON, pa.string())
 
 IMAGES_SCHEMA = pa.schema(
-    {
-        PATH: pa.string(),
-        LABEL: pa.string(),
-        LENGTH: pa.int64(),
-        MODIFIED: pa.timestamp("us", tz="UTC"),
-    }
+    {PATH: pa.string(), LABEL: pa.string(), LENGTH: pa.int64(), MODIFIED: pa.timestamp("us", tz="UTC")}
 )
 _DONE_SCHEMA = IMAGES_SCHEMA.append(pa.field(FEATURIZER, pa.string()))
 FEATURES_SCHEMA = _DONE_SCHEMA.append(_FEATURES_FIELD)

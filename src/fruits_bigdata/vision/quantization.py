@@ -131,10 +131,7 @@ def _merge_first_bottleneck(layers: list[_Layer]) -> list[_Layer]:
 
 
 def _run(
-    layers: list[_Layer],
-    x: Any,
-    tensor: Callable[[str, Any], Any],
-    weights: Callable[[_Layer, Any], Any],
+    layers: list[_Layer], x: Any, tensor: Callable[[str, Any], Any], weights: Callable[[_Layer, Any], Any]
 ) -> Any:
     """Build the network; `tensor` may replace each tensor, `weights` gives a layer's for its input."""
     import tensorflow as tf

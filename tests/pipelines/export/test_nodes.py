@@ -15,18 +15,18 @@ from fruits_bigdata.pipelines.pca.nodes import project_features
 from fruits_bigdata.tables.comparison import rows_with
 from fruits_bigdata.tables.delta import Change, Table
 from fruits_bigdata.tables.rewriting import rewrite
-from tests.pipelines.conftest import Store, reject
+from tests.pipelines.conftest import reject
 
 FIRST = "class 0/000.jpg"
 
 
 @pytest.fixture(scope="module")
-def pca_model(matrix: np.ndarray) -> PcaModel:
+def pca_model(matrix) -> PcaModel:
     return fit_pca(Moments.of(matrix), 12)
 
 
 @pytest.fixture
-def pca(features: Table, pca_model: PcaModel, no_scores: Table) -> Table:
+def pca(features, pca_model, no_scores) -> Table:
     no_scores.commit(project_features(features, pca_model, no_scores))
     return no_scores
 
@@ -38,8 +38,8 @@ def as_csv(pca: Table, pca_model: PcaModel, folder: Path) -> pd.DataFrame:
 
 @pytest.mark.parametrize("max_sorted", [80, 79])
 def test_scores_become_columns_sorted_unless_they_are_too_many(
-    pca: Table, pca_model: PcaModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, max_sorted: int
-) -> None:
+    pca, pca_model, tmp_path, monkeypatch, max_sorted
+):
     monkeypatch.setattr(nodes, "_MAX_SORTED_ROWS", max_sorted)
     csv = as_csv(pca, pca_model, tmp_path / "csv")
     assert list(csv.columns) == ["path", "label"] + [f"pca_{i:02d}" for i in range(12)]
@@ -49,7 +49,7 @@ def test_scores_become_columns_sorted_unless_they_are_too_many(
     np.testing.assert_array_equal(csv.filter(like="pca_").to_numpy(np.float32), np.stack(rows["pca"]))
 
 
-def test_the_csv_is_known_by_the_version_that_it_is_made_from(pca: Table, pca_model: PcaModel) -> None:
+def test_the_csv_is_known_by_the_version_that_it_is_made_from(pca, pca_model):
     source = flatten_scores(pca, pca_model).source
     assert flatten_scores(Table(pca.url, pca.schema), pca_model).source == source
     pca.commit(Change(pca, metadata={"something": "else"}))
@@ -61,7 +61,7 @@ def check(images: Table, features: Table, rejected: Table, pca: Table, **changes
     return check_export(images, features, rejected, pca, csv, {"postponed": changes.get("postponed", 0)})
 
 
-def test_tables_that_agree_pass(images: Table, features: Table, rejected: Table, pca: Table) -> None:
+def test_tables_that_agree_pass(images, features, rejected, pca):
     assert check(images, features, rejected, pca) == {"features": 80, "pca": 80, "pca_csv": 80}
 
 
@@ -72,9 +72,7 @@ def without(table: Table, path: str) -> Table:
     return table
 
 
-def test_what_is_missing_is_counted_and_named(
-    images: Table, features: Table, rejected: Table, pca: Table
-) -> None:
+def test_what_is_missing_is_counted_and_named(images, features, rejected, pca):
     csv = pca.read(["path"]).column("path")
     with pytest.raises(ExportError, match=r"1 images are in features and not in pca_csv.*'class 0/000"):
         check(images, features, rejected, pca, csv=csv.filter(pa.compute.not_equal(csv, FIRST)))
@@ -83,9 +81,7 @@ def test_what_is_missing_is_counted_and_named(
         check(images, features, rejected, pca)
 
 
-def test_what_is_foreign_or_double_is_named(
-    images: Table, features: Table, rejected: Table, pca: Table
-) -> None:
+def test_what_is_foreign_or_double_is_named(images, features, rejected, pca):
     csv = pca.read(["path"]).column("path")
     foreign = pa.chunked_array([*csv.chunks, pa.array(["foreign.jpg"])])
     with pytest.raises(ExportError, match=r"1 images are in pca_csv and not in features, such as 'foreign"):
@@ -95,16 +91,12 @@ def test_what_is_foreign_or_double_is_named(
         check(images, features, rejected, pca, csv=double)
 
 
-def test_every_listed_image_has_features_or_a_reason(
-    images: Table, features: Table, rejected: Table, pca: Table
-) -> None:
+def test_every_listed_image_has_features_or_a_reason(images, features, rejected, pca):
     with pytest.raises(ExportError, match="features and rejected and not in images, such as 'class 0/000"):
         check(without(images, FIRST), features, rejected, pca)
 
 
-def test_what_is_neither_is_noticed_unless_limit_left_it(
-    images: Table, store: Store, rejected: Table, no_scores: Table, pca_model: PcaModel
-) -> None:
+def test_what_is_neither_is_noticed_unless_limit_left_it(images, store, rejected, no_scores, pca_model):
     features = store(range(1, 79))
     no_scores.commit(project_features(features, pca_model, no_scores))
     with pytest.raises(ExportError, match="2 images are in images and not in features and rejected, and 0"):

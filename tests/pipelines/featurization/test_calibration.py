@@ -1,5 +1,4 @@
 import logging
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,9 +10,7 @@ from fruits_bigdata.pipelines.featurization import calibration
 from fruits_bigdata.pipelines.featurization.calibration import sample_pixels
 
 
-def test_the_sample_is_the_same_each_time_and_spread_over_the_classes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_sample_is_the_same_each_time_and_spread_over_the_classes(tmp_path, monkeypatch):
     for label in range(4):
         (tmp_path / str(label)).mkdir()
         for i in range(50):
@@ -28,9 +25,7 @@ def test_the_sample_is_the_same_each_time_and_spread_over_the_classes(
     assert by_label.min() > 5
 
 
-def test_images_that_cannot_be_used_are_left_out(
-    images_path: Path, image_folder: ImageFolder, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_images_that_cannot_be_used_are_left_out(images_path, image_folder, caplog):
     (images_path / "Apple Red" / "0_100.jpg").write_bytes(b"no picture")
     with caplog.at_level(logging.INFO):
         sample = sample_pixels(image_folder)
@@ -40,7 +35,7 @@ def test_images_that_cannot_be_used_are_left_out(
     assert any(np.array_equal(good, image) for image in sample)
 
 
-def test_a_folder_without_a_usable_image_says_so(tmp_path: Path) -> None:
+def test_a_folder_without_a_usable_image_says_so(tmp_path):
     (tmp_path / "empty.jpg").touch()
     with pytest.raises(ValueError, match=r"int8 needs images .*precision=float32"):
         sample_pixels(ImageFolder(str(tmp_path)))

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from pyspark.sql import SparkSession
 
 from fruits_bigdata.images.folder import ImageFolder
 from fruits_bigdata.pipelines.featurization import nodes
@@ -27,7 +26,6 @@ from fruits_bigdata.tables.delta import Table
 from fruits_bigdata.tables.schemas import FEATURES_SCHEMA, IMAGES_SCHEMA, REJECTED_SCHEMA
 from fruits_bigdata.vision import model
 from fruits_bigdata.vision.engine import CompiledModel
-from fruits_bigdata.vision.weights import Weights
 
 PARAMETERS = FeaturizationParameters(
     images_per_task=2, fetch_threads=2, precision="float32", reduced_decoding=False
@@ -73,15 +71,11 @@ class Output:
 
 
 @pytest.fixture
-def output(
-    spark: SparkSession, tmp_path: Path, image_folder: ImageFolder, compiled_model: CompiledModel
-) -> Output:
+def output(spark, tmp_path, image_folder, compiled_model) -> Output:
     return Output(tmp_path / "output", image_folder, compiled_model)
 
 
-def test_a_model_that_was_compiled_before_is_not_compiled_again(
-    weights: Weights, image_folder: ImageFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_that_was_compiled_before_is_not_compiled_again(weights, image_folder, monkeypatch):
     compiled, added = compile_model(weights, {}, image_folder, PARAMETERS)
     assert added == {model.model_key(weights.digest): compiled.content}
 
@@ -98,18 +92,14 @@ def test_a_model_that_was_compiled_before_is_not_compiled_again(
     assert other.featurizer != compiled.featurizer
 
 
-def test_a_damaged_compiled_model_is_made_anew(
-    weights: Weights, compiled_model: CompiledModel, image_folder: ImageFolder
-) -> None:
+def test_a_damaged_compiled_model_is_made_anew(weights, compiled_model, image_folder):
     damaged = {compiled_model.featurizer: lambda: b"damaged"}
     compiled, added = compile_model(weights, damaged, image_folder, PARAMETERS)
     assert model.is_usable(compiled.content)
     assert added == {compiled.featurizer: compiled.content}
 
 
-def test_an_int8_model_is_calibrated_once_and_kept(
-    weights: Weights, image_folder: ImageFolder, images_path: Path
-) -> None:
+def test_an_int8_model_is_calibrated_once_and_kept(weights, image_folder, images_path):
     int8 = PARAMETERS.model_copy(update={"precision": "int8"})
     compiled, added = compile_model(weights, {}, image_folder, int8)
     assert list(added) == [model.model_key(weights.digest, "int8")]
@@ -121,12 +111,12 @@ def test_an_int8_model_is_calibrated_once_and_kept(
 
 
 def test_features_are_those_of_keras_and_nothing_is_lost(
-    output: Output,
-    images_path: Path,
-    compiled_model: CompiledModel,
+    output,
+    images_path,
+    compiled_model,
     keras_model,  # type: ignore[no-untyped-def]
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+    caplog,
+):
     from keras.applications.mobilenet_v2 import preprocess_input
 
     broken = images_path / FIRST
@@ -156,7 +146,7 @@ def test_features_are_those_of_keras_and_nothing_is_lost(
     assert f"interpreters made by {len(last['workers'])} Python workers" in caplog.text
 
 
-def test_a_run_is_committed_chunk_by_chunk(output: Output, images_path: Path) -> None:
+def test_a_run_is_committed_chunk_by_chunk(output, images_path):
     for i in range(20):
         (images_path / "Apple Red" / f"more {i}.jpg").write_bytes((images_path / FIRST).read_bytes())
     chunks = output.run(PARAMETERS.model_copy(update={"images_per_task": 3}))
@@ -170,7 +160,7 @@ def test_a_run_is_committed_chunk_by_chunk(output: Output, images_path: Path) ->
 
 @pytest.mark.parametrize("n", [1, 47, 48, 500, 2_000, 12_000, 1_000_000])
 @pytest.mark.parametrize("n_cores", [2, 16])
-def test_tasks_get_smaller_towards_the_end(n: int, n_cores: int) -> None:
+def test_tasks_get_smaller_towards_the_end(n, n_cores):
     chunks = list(chunk_sizes(n, n_cores, 5_000))
     sizes = [images / tasks for images, tasks in chunks]
     assert sum(images for images, _ in chunks) == n
@@ -181,9 +171,7 @@ def test_tasks_get_smaller_towards_the_end(n: int, n_cores: int) -> None:
     assert chunks[-1][0] <= max(96 * 4 * n_cores, n // 4)
 
 
-def test_nothing_new_commits_nothing_and_needs_no_spark(
-    output: Output, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_nothing_new_commits_nothing_and_needs_no_spark(output, monkeypatch, caplog):
     output.run()
     versions = [table.version for table in (output.images, output.features, output.rejected)]
 
@@ -199,9 +187,7 @@ def test_nothing_new_commits_nothing_and_needs_no_spark(
     assert [table.version for table in (output.images, output.features, output.rejected)] == versions
 
 
-def test_rows_of_images_that_went_or_changed_leave_in_one_commit_with_what_replaces_them(
-    output: Output, images_path: Path
-) -> None:
+def test_rows_of_images_that_went_or_changed_leave_in_one_commit_with_what_replaces_them(output, images_path):
     output.run()
     before = output.features.to_pandas().set_index("path")["features"]
     version = output.features.version
@@ -218,7 +204,7 @@ def test_rows_of_images_that_went_or_changed_leave_in_one_commit_with_what_repla
     assert len(pd.read_parquet(output.features.url)) == 5
 
 
-def test_a_class_that_is_renamed_has_a_new_label(output: Output, images_path: Path) -> None:
+def test_a_class_that_is_renamed_has_a_new_label(output, images_path):
     output.run()
     (images_path / "Apple Red").rename(images_path / "Apple Green")
     output.run(max_removed_share=1)
@@ -233,7 +219,7 @@ def test_a_class_that_is_renamed_has_a_new_label(output: Output, images_path: Pa
     assert (labels["top.jpg"], labels["Apple Green/0_100.jpg"]) == ("Other", "Apple Green")
 
 
-def test_more_than_a_share_of_the_rows_is_never_removed(output: Output, images_path: Path) -> None:
+def test_more_than_a_share_of_the_rows_is_never_removed(output, images_path):
     output.run()
     for image in [*(images_path / "Apple Red").iterdir(), images_path / "Café crème" / "0_100.jpg"]:
         image.unlink()
@@ -244,7 +230,7 @@ def test_more_than_a_share_of_the_rows_is_never_removed(output: Output, images_p
     assert output.features.rows == 2
 
 
-def test_features_are_never_made_from_the_listing_of_another_folder(output: Output, tmp_path: Path) -> None:
+def test_features_are_never_made_from_the_listing_of_another_folder(output, tmp_path):
     output.run()
     other = tmp_path / "other"
     other.mkdir()
@@ -254,7 +240,7 @@ def test_features_are_never_made_from_the_listing_of_another_folder(output: Outp
         )
 
 
-def test_rejected_images_are_tried_again_when_told_to(output: Output, images_path: Path) -> None:
+def test_rejected_images_are_tried_again_when_told_to(output, images_path):
     content = (images_path / FIRST).read_bytes()
     status = (images_path / FIRST).stat()
     (images_path / FIRST).write_bytes(b"\0" * len(content))
@@ -270,9 +256,7 @@ def test_rejected_images_are_tried_again_when_told_to(output: Output, images_pat
 
 
 @pytest.mark.parametrize("n_new", [0, 1])
-def test_features_of_another_model_are_never_mixed_in(
-    output: Output, compiled_model: CompiledModel, images_path: Path, n_new: int
-) -> None:
+def test_features_of_another_model_are_never_mixed_in(output, compiled_model, images_path, n_new):
     output.run()
     for _ in range(n_new):
         (images_path / "new.jpg").write_bytes((images_path / FIRST).read_bytes())
@@ -282,9 +266,7 @@ def test_features_of_another_model_are_never_mixed_in(
         broadcast_model(other, work)
 
 
-def test_small_files_are_merged_when_there_are_many(
-    output: Output, images_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_small_files_are_merged_when_there_are_many(output, images_path, monkeypatch):
     monkeypatch.setattr(rewriting, "_MAX_SMALL_FILES", 3)
     content = (images_path / FIRST).read_bytes()
     for i in range(3):
@@ -302,7 +284,7 @@ def test_small_files_are_merged_when_there_are_many(
     np.testing.assert_array_equal(before[FIRST], before["Apple Red/new 1.jpg"])
 
 
-def test_dates_of_all_times_come_through(output: Output, images_path: Path) -> None:
+def test_dates_of_all_times_come_through(output, images_path):
     for i, year in enumerate((1601, 1969, 2262, 3000)):
         seconds = int((np.datetime64(f"{year}-01-01") - np.datetime64("1970-01-01")) / np.timedelta64(1, "s"))
         os.utime(images_path / "Apple Red" / f"{i % 3}_100.jpg", (0, seconds))

@@ -1,14 +1,9 @@
 import time
 
-import pytest
-from pyspark.sql import SparkSession
-
 from fruits_bigdata.pipelines.featurization.progress import show_progress
 
 
-def test_the_bar_shows_images_speed_and_time_left(
-    spark: SparkSession, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_the_bar_shows_images_speed_and_time_left(spark, capfd):
     images_done = spark.sparkContext.accumulator(0)
     with show_progress(10, images_done):
         images_done.add(4)
@@ -21,9 +16,7 @@ def test_the_bar_shows_images_speed_and_time_left(
     assert "<" in shown
 
 
-def test_tasks_add_up_and_one_that_ran_twice_does_not_overfill_the_bar(
-    spark: SparkSession, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_tasks_add_up_and_one_that_ran_twice_does_not_overfill_the_bar(spark, capfd):
     images_done = spark.sparkContext.accumulator(0)
     with show_progress(10, images_done):
         spark.sparkContext.parallelize([5, 5, 4], 3).foreach(images_done.add)

@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pytest
 
 from fruits_bigdata.images.folder import ImageFolder
@@ -9,7 +7,7 @@ from fruits_bigdata.tables.schemas import IMAGES_SCHEMA
 
 
 @pytest.fixture
-def images(tmp_path: Path) -> Table:
+def images(tmp_path) -> Table:
     return Table(str(tmp_path / "images"), IMAGES_SCHEMA)
 
 
@@ -23,15 +21,13 @@ def paths(images: Table) -> list[str]:
     return list(images.read().column("path").to_pylist())
 
 
-def test_everything_is_listed(image_folder: ImageFolder, images: Table) -> None:
+def test_everything_is_listed(image_folder, images):
     run(image_folder, images)
     assert images.read().column("label").to_pylist() == ["Apple Red"] * 3 + ["Café crème"] * 3
     assert images.metadata["images_path"] == image_folder.url
 
 
-def test_the_same_listing_is_not_written_again(
-    image_folder: ImageFolder, images: Table, images_path: Path
-) -> None:
+def test_the_same_listing_is_not_written_again(image_folder, images, images_path):
     version = run(image_folder, images)
     assert run(image_folder, images) == version
     (images_path / "Apple Red" / "0_100.jpg").write_bytes(b"another")
@@ -42,9 +38,7 @@ def test_the_same_listing_is_not_written_again(
     assert len(paths(images)) == 5
 
 
-def test_what_cannot_be_listed_just_now_is_what_it_was(
-    image_folder: ImageFolder, images: Table, images_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_cannot_be_listed_just_now_is_what_it_was(image_folder, images, images_path, monkeypatch):
     run(image_folder, images)
     original = image_folder.list_batches
     (images_path / "Apple Red" / "0_100.jpg").unlink()
@@ -61,9 +55,7 @@ def test_what_cannot_be_listed_just_now_is_what_it_was(
     ]
 
 
-def test_the_listing_of_another_folder_keeps_nothing(
-    image_folder: ImageFolder, images: Table, tmp_path: Path
-) -> None:
+def test_the_listing_of_another_folder_keeps_nothing(image_folder, images, tmp_path):
     run(image_folder, images)
     (tmp_path / "other" / "Pear").mkdir(parents=True)
     (tmp_path / "other" / "Pear" / "1.jpg").write_bytes(b"x")
@@ -71,7 +63,7 @@ def test_the_listing_of_another_folder_keeps_nothing(
     assert paths(images) == ["Pear/1.jpg"]
 
 
-def test_a_folder_without_images_is_named(tmp_path: Path, images: Table) -> None:
+def test_a_folder_without_images_is_named(tmp_path, images):
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "readme.txt").touch()
     with pytest.raises(ValueError, match=rf"{tmp_path}/empty holds no image: .*\.jpg, \.jpeg, \.png"):

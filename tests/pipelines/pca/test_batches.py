@@ -21,7 +21,7 @@ def summary_of(*batches: pa.RecordBatch) -> FeatureSummary:
 
 
 @pytest.mark.parametrize("cut", [0, 1, 33])
-def test_the_summary_of_a_partition_does_not_depend_on_its_batches(matrix: np.ndarray, cut: int) -> None:
+def test_the_summary_of_a_partition_does_not_depend_on_its_batches(matrix, cut):
     summary = summary_of(batch(matrix).slice(0, cut), batch(matrix).slice(cut))
     expected = Moments.of(matrix)
     assert summary.moments.n == expected.n
@@ -31,13 +31,13 @@ def test_the_summary_of_a_partition_does_not_depend_on_its_batches(matrix: np.nd
     np.testing.assert_array_equal(summary.sample.features, sample.features)
 
 
-def test_an_empty_partition_has_a_summary_of_nothing() -> None:
+def test_an_empty_partition_has_a_summary_of_nothing():
     nothing = summary_of()
     assert nothing.moments.n == 0
     assert nothing.sample.features.shape == (0, 1280)
 
 
-def test_a_slice_of_a_batch_is_projected_as_its_own_rows(matrix: np.ndarray) -> None:
+def test_a_slice_of_a_batch_is_projected_as_its_own_rows(matrix):
     mean, rotation = matrix.mean(axis=0), np.random.default_rng(0).normal(size=(1280, 3))
     whole = batch(matrix)
     (projected,) = project_batches([whole.slice(10, 7)], "m1", mean, rotation)

@@ -4,7 +4,6 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
-from pyspark.sql import SparkSession
 from sklearn.decomposition import PCA
 
 from fruits_bigdata.linalg.moments import Moments
@@ -19,18 +18,18 @@ from fruits_bigdata.tables.data_files import DataFile
 from fruits_bigdata.tables.delta import Change, DamagedTableError, Table
 from fruits_bigdata.tables.rewriting import merge_small_files, rewrite
 from fruits_bigdata.tables.schemas import REJECTED_SCHEMA
-from tests.pipelines.conftest import Store, open_store, reject
+from tests.pipelines.conftest import open_store, reject
 
 PARAMETERS = PcaParameters(n_components=20, solver="moments", scale="none")
 
 
 @pytest.fixture(scope="module")
-def summary(features: Table) -> FeatureSummary:
+def summary(features) -> FeatureSummary:
     return summarize_features(features, None)
 
 
 @pytest.fixture(scope="module")
-def pca_model(summary: FeatureSummary, features: Table) -> PcaModel:
+def pca_model(summary, features) -> PcaModel:
     return fit(summary, features)
 
 
@@ -50,7 +49,7 @@ def fit_with_report(
 
 
 @pytest.fixture(scope="module")
-def scikit_learn(matrix: np.ndarray) -> PCA:
+def scikit_learn(matrix) -> PCA:
     return PCA(20, svd_solver="full").fit(matrix.astype(np.float64))
 
 
@@ -66,7 +65,7 @@ def remove(features: Table, *paths: str) -> None:
     features.commit(Change(features, *rewrite(features, stale, lambda f, parts, _: [*map(f, parts)])))
 
 
-def test_moments_are_those_of_all_files(anywhere: str, features: Table, matrix: np.ndarray) -> None:
+def test_moments_are_those_of_all_files(anywhere, features, matrix):
     summary = summarize_features(features, None)
     moments = summary.moments
     assert moments.n == len(matrix)
@@ -76,7 +75,7 @@ def test_moments_are_those_of_all_files(anywhere: str, features: Table, matrix: 
     assert summary.state == features.state
 
 
-def test_no_features_have_no_moments(store: Store, rejected: Table) -> None:
+def test_no_features_have_no_moments(store, rejected):
     none = store([])
     nothing = summarize_features(none, None)
     assert nothing.moments.n == 0
@@ -89,7 +88,7 @@ def test_no_features_have_no_moments(store: Store, rejected: Table) -> None:
         fit_pca_model(nothing, none, rejected, None, PARAMETERS)
 
 
-def test_rows_that_the_log_does_not_count_are_noticed(store: Store) -> None:
+def test_rows_that_the_log_does_not_count_are_noticed(store):
     table = store()
     (file,) = table.files.values()
     table.files[file.name] = replace(file, rows=81)
@@ -97,7 +96,7 @@ def test_rows_that_the_log_does_not_count_are_noticed(store: Store) -> None:
         summarize_features(table, None)
 
 
-def test_the_model_equals_scikit_learns(pca_model: PcaModel, scikit_learn: PCA) -> None:
+def test_the_model_equals_scikit_learns(pca_model, scikit_learn):
     assert pca_model.featurizer == "f1"
     np.testing.assert_allclose(pca_model.components_, scikit_learn.components_, atol=1e-9)
     np.testing.assert_allclose(
@@ -105,21 +104,15 @@ def test_the_model_equals_scikit_learns(pca_model: PcaModel, scikit_learn: PCA) 
     )
 
 
-def test_a_share_of_the_variance(summary: FeatureSummary, features: Table, matrix: np.ndarray) -> None:
+def test_a_share_of_the_variance(summary, features, matrix):
     model = fit(summary, features, n_components=0.9)
     assert model.n_components_ == PCA(0.9, svd_solver="full").fit(matrix.astype(np.float64)).n_components_
 
 
 @pytest.mark.parametrize("scale", ["none", "std"])
 def test_scores_are_centred_and_equal_the_models_own(
-    anywhere: str,
-    features: Table,
-    summary: FeatureSummary,
-    no_scores: Table,
-    scikit_learn: PCA,
-    matrix: np.ndarray,
-    scale: str,
-) -> None:
+    anywhere, features, summary, no_scores, scikit_learn, matrix, scale
+):
     model = fit(summary, features, scale=scale)
     assert (model.scale_ == 1).all() == (scale == "none")
     no_scores.commit(project_features(features, model, no_scores))
@@ -152,9 +145,7 @@ def summarized(features: Table, before: FeatureSummary | None) -> FeatureSummary
     return summarize_features(features, model)
 
 
-def test_only_the_rows_that_came_are_added_to_the_moments_before(
-    store: Store, matrix: np.ndarray, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_the_rows_that_came_are_added_to_the_moments_before(store, matrix, monkeypatch):
     summed = rows_summed(monkeypatch)
     before = summarized(store(range(40)), None)
     assert before.moments.n == 40
@@ -166,9 +157,7 @@ def test_only_the_rows_that_came_are_added_to_the_moments_before(
     assert after.sample.paths == FeatureSample.of(paths, paths, matrix).paths
 
 
-def test_after_a_removal_all_rows_are_summed_anew_and_after_a_merge_none(
-    store: Store, matrix: np.ndarray, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_after_a_removal_all_rows_are_summed_anew_and_after_a_merge_none(store, matrix, monkeypatch):
     for i in range(70):
         table = store([i])
     before = summarized(table, None)
@@ -184,7 +173,7 @@ def test_after_a_removal_all_rows_are_summed_anew_and_after_a_merge_none(
     np.testing.assert_allclose(after.moments.sum, matrix[1:].astype(np.float64).sum(axis=0), rtol=1e-12)
 
 
-def test_moments_that_cannot_be_right_are_summed_anew(store: Store) -> None:
+def test_moments_that_cannot_be_right_are_summed_anew(store):
     table = store()
     summary = summarized(table, None)
     doubled = replace(summary, moments=summary.moments + summary.moments)
@@ -194,19 +183,17 @@ def test_moments_that_cannot_be_right_are_summed_anew(store: Store) -> None:
 
 
 @pytest.fixture
-def shifted(tmp_path_factory: pytest.TempPathFactory, matrix: np.ndarray) -> Table:
+def shifted(tmp_path_factory, matrix) -> Table:
     """The features of other fruit: the order of the values is another, and so are the best axes."""
     return open_store(tmp_path_factory.mktemp("shifted"), matrix[:, ::-1])()
 
 
 @pytest.fixture
-def some(store: Store) -> FeatureSummary:
+def some(store) -> FeatureSummary:
     return summarize_features(store([i for i in range(80) if i % 4 != 3]), None)
 
 
-def test_axes_are_kept_while_they_are_nearly_the_best(
-    summary: FeatureSummary, features: Table, some: FeatureSummary, shifted: Table
-) -> None:
+def test_axes_are_kept_while_they_are_nearly_the_best(summary, features, some, shifted):
     before = fit(some, features)
     grown, report = fit_with_report(summary, features, before, refit_tolerance=1.0)
     assert grown.name == before.name == report["model"]
@@ -227,15 +214,13 @@ def test_axes_are_kept_while_they_are_nearly_the_best(
     assert float(str(report["drift"])) > 0.1
 
 
-def test_refit_always_fits_anew(summary: FeatureSummary, features: Table, some: FeatureSummary) -> None:
+def test_refit_always_fits_anew(summary, features, some):
     anew = fit(summary, features, fit(some, features), refit="always", refit_tolerance=1.0)
     np.testing.assert_array_equal(anew.components_, fit(summary, features).components_)
 
 
 @pytest.mark.parametrize("changes", [{"n_components": 5}, {"scale": "std"}])
-def test_axes_that_were_not_asked_for_are_not_kept(
-    pca_model: PcaModel, summary: FeatureSummary, features: Table, changes: dict[str, object]
-) -> None:
+def test_axes_that_were_not_asked_for_are_not_kept(pca_model, summary, features, changes):
     assert fit(summary, features, pca_model, **changes).name != pca_model.name
     with pytest.raises(
         PcaError, match=r"refit=never keeps the axes of the model .*give the same, or pca.refit"
@@ -243,18 +228,14 @@ def test_axes_that_were_not_asked_for_are_not_kept(
         fit(summary, features, pca_model, refit="never", **changes)
 
 
-def test_axes_of_other_features_are_not_kept(
-    pca_model: PcaModel, summary: FeatureSummary, store: Store
-) -> None:
+def test_axes_of_other_features_are_not_kept(pca_model, summary, store):
     others = store(featurizer="f2")
     assert fit(summary, others, pca_model).featurizer == "f2"
     with pytest.raises(PcaError, match=r"to features of f1, and this run asks for .* has features of f2"):
         fit(summary, others, pca_model, refit="never")
 
 
-def test_scores_of_the_same_model_stay_and_only_rows_that_came_are_projected(
-    store: Store, no_scores: Table, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_scores_of_the_same_model_stay_and_only_rows_that_came_are_projected(store, no_scores, monkeypatch):
     projected = rows_summed(monkeypatch, "_project")
     pca, table = no_scores, store(range(40))
     model = fit(summarize_features(table, None), table)
@@ -273,9 +254,7 @@ def test_scores_of_the_same_model_stay_and_only_rows_that_came_are_projected(
     np.testing.assert_allclose(values, scores(whole), rtol=1e-6, atol=1e-6)
 
 
-def test_scores_of_another_model_or_of_rows_that_went_are_made_anew_in_one_commit(
-    store: Store, no_scores: Table
-) -> None:
+def test_scores_of_another_model_or_of_rows_that_went_are_made_anew_in_one_commit(store, no_scores):
     pca, table = no_scores, store(range(60))
     model = fit(summarize_features(table, None), table)
     pca.commit(project_features(table, model, pca))
@@ -294,9 +273,7 @@ def test_scores_of_another_model_or_of_rows_that_went_are_made_anew_in_one_commi
     assert pca.rows == 59
 
 
-def test_many_files_of_scores_become_one(
-    store: Store, no_scores: Table, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_many_files_of_scores_become_one(store, no_scores, monkeypatch):
     monkeypatch.setattr(nodes, "_MAX_SCORES_FILES", 3)
     table = store(range(40))
     model = fit(summarize_features(table, None), table)
@@ -306,9 +283,7 @@ def test_many_files_of_scores_become_one(
     assert no_scores.rows == 46
 
 
-def test_solver_spark_ml_is_spark_mls_own(
-    spark: SparkSession, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_solver_spark_ml_is_spark_mls_own(spark, tmp_path_factory):
     # More images than features: the covariance is regular.
     matrix = np.random.default_rng(1).normal(size=(1_400, 1280)).astype(np.float32)
     table = open_store(tmp_path_factory.mktemp("regular"), matrix)(range(1_400))
@@ -324,9 +299,7 @@ def test_solver_spark_ml_is_spark_mls_own(
         assert not np.array_equal(ours.components_, theirs.components_)
 
 
-def test_spark_mls_wrong_answer_is_refused(
-    spark: SparkSession, summary: FeatureSummary, features: Table, matrix: np.ndarray
-) -> None:
+def test_spark_mls_wrong_answer_is_refused(spark, summary, features, matrix):
     # As if its ratios were those of other rows.
     other = replace(summary, moments=Moments.of(matrix[:40]))
     with pytest.raises(PcaError, match=r"Spark ML's 20 components explain .* is right: .*pca.solver=moments"):

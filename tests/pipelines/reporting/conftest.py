@@ -38,27 +38,27 @@ def points_of(model: PcaModel) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="session")
-def pca_model(matrix: np.ndarray) -> PcaModel:
+def pca_model(matrix) -> PcaModel:
     return fit(matrix, 12)
 
 
 @pytest.fixture(scope="session")
-def pca_quality(pca_model: PcaModel) -> dict[str, Any]:
+def pca_quality(pca_model) -> dict[str, Any]:
     return measure_pca_quality(pca_model)
 
 
 @pytest.fixture(scope="session")
-def class_quality(pca_model: PcaModel) -> dict[str, Any]:
+def class_quality(pca_model) -> dict[str, Any]:
     return measure_classes(pca_model)
 
 
 @pytest.fixture(scope="session")
-def neighbour_examples(pca_model: PcaModel) -> dict[str, Any]:
+def neighbour_examples(pca_model) -> dict[str, Any]:
     return choose_neighbours(pca_model)
 
 
 @pytest.fixture(scope="session")
-def pca(features: Table, pca_model: PcaModel, tmp_path_factory: pytest.TempPathFactory) -> Table:
+def pca(features, pca_model, tmp_path_factory) -> Table:
     table = Table(str(tmp_path_factory.mktemp("scores") / "pca"), PCA_SCHEMA)
     table.commit(project_features(features, pca_model, table))
     return table

@@ -3,7 +3,6 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from fruits_bigdata.images.folder import ImageFolder
 from fruits_bigdata.pipelines.reporting import nodes
 from fruits_bigdata.pipelines.reporting.nodes import (
     TooManyRejectedError,
@@ -12,9 +11,7 @@ from fruits_bigdata.pipelines.reporting.nodes import (
 )
 
 
-def test_pictures_are_those_of_the_examples_and_of_the_first_points(
-    image_folder: ImageFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pictures_are_those_of_the_examples_and_of_the_first_points(image_folder, monkeypatch):
     paths = [row["path"] for batch in image_folder.list_batches() for row in batch.to_pylist()]
     monkeypatch.setattr(nodes, "_MAX_THUMBNAILS", 2)
     near = [{"path": paths[4]}, {"path": "gone/1.jpg"}]
@@ -36,12 +33,12 @@ def featurization(rejected: int, images: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("rejected", "images"), [(0, 0), (0, 4), (2, 4)])
-def test_a_share_of_the_images_may_be_rejected(rejected: int, images: int) -> None:
+def test_a_share_of_the_images_may_be_rejected(rejected, images):
     check_rejected_share(featurization(rejected, images), 0.5, b"")
 
 
 @pytest.mark.parametrize("rejected", [3, 4])
-def test_too_many_rejected_images_fail_the_run_with_reasons(rejected: int) -> None:
+def test_too_many_rejected_images_fail_the_run_with_reasons(rejected):
     said = (
         f"{rejected} of this run's 4 images were rejected, and max_rejected_share is 0.5: {rejected} damaged"
     )

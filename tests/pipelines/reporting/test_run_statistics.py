@@ -3,7 +3,7 @@ import time
 from fruits_bigdata.pipelines.reporting.run_statistics import RunStatistics
 
 
-def test_a_stage_has_the_time_of_its_nodes_saves_included() -> None:
+def test_a_stage_has_the_time_of_its_nodes_saves_included():
     statistics = RunStatistics()
     statistics.start("run 1", "local", {"limit": 3})
     statistics.enter("a", "first")
@@ -23,7 +23,7 @@ def test_a_stage_has_the_time_of_its_nodes_saves_included() -> None:
     assert said["seconds"] >= 0.3
 
 
-def test_only_a_node_that_has_begun_takes_time() -> None:
+def test_only_a_node_that_has_begun_takes_time():
     statistics = RunStatistics()
     statistics.leave("a", "first")
     assert statistics.as_dict() == {"seconds": 0.0, "seconds_by_stage": {}}

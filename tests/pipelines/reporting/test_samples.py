@@ -13,7 +13,7 @@ from fruits_bigdata.tables.delta import Change, Table
 from fruits_bigdata.tables.schemas import PCA_SCHEMA
 
 
-def test_all_of_few_images_are_points(pca: Table) -> None:
+def test_all_of_few_images_are_points(pca):
     points = sample_points(pca)
     scores = pca.to_pandas().set_index("path")["pca"]
     assert list(points.columns) == ["path", "label", "pc1", "pc2", "pc3"]
@@ -36,7 +36,7 @@ def table_of(folder: Path, numbers: list[int]) -> Table:
     return table
 
 
-def test_of_many_images_a_bounded_number_is_drawn_by_path_alone(tmp_path: Path) -> None:
+def test_of_many_images_a_bounded_number_is_drawn_by_path_alone(tmp_path):
     points = sample_points(table_of(tmp_path / "many", list(range(4000))), 300)
     assert len(points) == points["path"].nunique() == 300
     # As many of each class as it has of all.
@@ -63,7 +63,7 @@ def photograph() -> bytes:
     return file.getvalue()
 
 
-def test_pictures_are_upright_pixels_and_nothing_else(photograph: bytes) -> None:
+def test_pictures_are_upright_pixels_and_nothing_else(photograph):
     found = read_pictures(lambda _: photograph, ["a", "b"], 64, 5.0)
     assert sorted(found) == ["a", "b"]
     for picture in found.values():
@@ -73,9 +73,7 @@ def test_pictures_are_upright_pixels_and_nothing_else(photograph: bytes) -> None
         assert np.abs(picture[54, 32].astype(int) - (200, 30, 30)).max() < 12
 
 
-def test_pictures_that_cannot_be_read_are_left_out_and_one_is_named(
-    photograph: bytes, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_pictures_that_cannot_be_read_are_left_out_and_one_is_named(photograph, caplog):
     def read(path: str) -> bytes:
         if path == "gone":
             raise FileNotFoundError(path)
@@ -88,9 +86,7 @@ def test_pictures_that_cannot_be_read_are_left_out_and_one_is_named(
     assert said.startswith("3 images could not be read for the report's pictures, such as ")
 
 
-def test_a_storage_that_hangs_does_not_hold_up_the_report(
-    photograph: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_storage_that_hangs_does_not_hold_up_the_report(photograph, monkeypatch):
     monkeypatch.setattr("fruits_bigdata.pipelines.reporting.samples._GRACE_SECONDS", 0.1)
     over = threading.Event()
 

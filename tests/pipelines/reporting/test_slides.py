@@ -3,7 +3,6 @@ import itertools
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,14 +15,14 @@ from fruits_bigdata.pipelines.reporting.slides import french, measured
 from fruits_bigdata.pipelines.reporting.slides.deck import build_slides
 from fruits_bigdata.pipelines.reporting.slides.writing import text_height
 from tests.pipelines.reporting.conftest import fit, points_of
+from tests.support.commands import PROJECT
 
-PROJECT = Path(__file__).parents[3]
 # Points; less cannot be read on a wall.
 SMALLEST = 12
 
 
 @pytest.fixture(scope="module")
-def build(matrix: np.ndarray) -> Callable[..., Any]:
+def build(matrix) -> Callable[..., Any]:
     """Return the presentation of one of `RUNS`, made once."""
 
     def make(
@@ -96,7 +95,7 @@ RUNS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module", params=RUNS)
-def presentation(request: pytest.FixtureRequest, build: Callable[..., Any]) -> Any:
+def presentation(request, build) -> Any:
     return build(request.param)
 
 
@@ -139,7 +138,7 @@ def occupied(shape: Any) -> tuple[float, float, float, float]:
     return left, top, left + width, top + height
 
 
-def test_slides_have_a_title_notes_and_a_readable_size(presentation: Any) -> None:
+def test_slides_have_a_title_notes_and_a_readable_size(presentation):
     assert 12 <= len(presentation.slides) <= 16
     for slide in presentation.slides:
         assert slide.shapes.title.text_frame.text
@@ -147,7 +146,7 @@ def test_slides_have_a_title_notes_and_a_readable_size(presentation: Any) -> Non
         assert min(size for frame in frames(slide) for _, size in paragraphs(frame)) >= SMALLEST
 
 
-def test_nothing_overflows_or_covers_anything(presentation: Any) -> None:
+def test_nothing_overflows_or_covers_anything(presentation):
     width, height = presentation.slide_width.inches, presentation.slide_height.inches
     for slide in presentation.slides:
         said = slide.shapes.title.text_frame.text
@@ -173,7 +172,7 @@ def test_nothing_overflows_or_covers_anything(presentation: Any) -> None:
             assert apart or (small and small_too), (said, one, other, a, b)
 
 
-def test_the_slides_say_what_the_run_found(build: Callable[..., Any]) -> None:
+def test_the_slides_say_what_the_run_found(build):
     slides = build("a third rejected").slides
     said = [texts(slide) for slide in slides]
     assert "80 images de 4 classes, dont 24 rejetées (30 %)" in said[1]
@@ -185,7 +184,7 @@ def test_the_slides_say_what_the_run_found(build: Callable[..., Any]) -> None:
     assert sum("80 images traitées, 93 images/s" in text for text in said) == 2
 
 
-def test_what_was_never_run_on_aws_is_said(build: Callable[..., Any]) -> None:
+def test_what_was_never_run_on_aws_is_said(build):
     never = "Rien n'a encore été exécuté sur AWS"
     here, there = build("a few classes"), build("on the cluster")
     assert never in texts(here.slides[0])
@@ -205,15 +204,13 @@ def test_what_was_never_run_on_aws_is_said(build: Callable[..., Any]) -> None:
         ("on the cluster", "prix de eu-west-3, faute de ceux de eu-central-1", "prix de eu-central-1"),
     ],
 )
-def test_what_is_special_about_a_run_is_said(
-    build: Callable[..., Any], run: str, said: str, unsaid: str
-) -> None:
+def test_what_is_special_about_a_run_is_said(build, run, said, unsaid):
     text = "\n".join(texts(slide) for slide in build(run).slides)
     assert said in text
     assert unsaid not in text
 
 
-def test_what_is_quoted_stands_in_the_documents() -> None:
+def test_what_is_quoted_stands_in_the_documents():
     values = [value if isinstance(value, tuple) else (value,) for value in vars(measured).values()]
     rows = [row for row in itertools.chain(*values) if isinstance(row, measured.Measured)]
     assert len(rows) > 20
@@ -246,7 +243,7 @@ def test_what_is_quoted_stands_in_the_documents() -> None:
         (french.typeset("Quoi : non ; « oui », 11 992 !"), "Quoi : non ; « oui », 11 992 !"),
     ],
 )
-def test_figures_are_written_as_in_french(said: str, expected: str) -> None:
+def test_figures_are_written_as_in_french(said, expected):
     assert said.replace(french.NBSP, " ") == expected
     assert " :" not in said
     assert not re.search(r" %|\d \d", said)

@@ -31,14 +31,7 @@ from typing import Any
 import click
 
 from fruits_bigdata.storage.s3 import configure_s3
-from tests.stress.kill.disturbances import (
-    EXECUTOR,
-    TARGETS,
-    Disturbance,
-    Kills,
-    LostAnswers,
-    TwoRuns,
-)
+from tests.stress.kill.disturbances import EXECUTOR, TARGETS, Disturbance, Kills, LostAnswers, TwoRuns
 from tests.stress.kill.place import Place
 from tests.stress.kill.readers import KINDS, Expected
 from tests.support.faulty_proxy import FaultyProxy, is_commit

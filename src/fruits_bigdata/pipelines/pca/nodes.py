@@ -189,10 +189,7 @@ def _are_kept(moved: float, parameters: PcaParameters) -> bool:
 
 
 def _fit(
-    feature_summary: FeatureSummary,
-    features: Table,
-    featurizer: str,
-    parameters: PcaParameters,
+    feature_summary: FeatureSummary, features: Table, featurizer: str, parameters: PcaParameters
 ) -> PcaModel:
     model = fit_pca(feature_summary.moments, parameters.n_components, parameters.scale, featurizer)
     if parameters.solver == "spark_ml":

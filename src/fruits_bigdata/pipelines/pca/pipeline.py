@@ -21,12 +21,7 @@ def create_pipeline() -> Pipeline:
                 ["pca_model", "pca_fit"],
                 name="fit_pca_model",
             ),
-            Node(
-                project_features,
-                ["features", "pca_model", "pca_before"],
-                "pca",
-                name="project_features",
-            ),
+            Node(project_features, ["features", "pca_model", "pca_before"], "pca", name="project_features"),
         ],
         tags="pca",
     )

@@ -138,9 +138,7 @@ class TooManyRejectedError(RuntimeError):
 
 
 def check_rejected_share(
-    featurization_statistics: Mapping[str, Any],
-    max_rejected_share: float,
-    presentation: bytes,
+    featurization_statistics: Mapping[str, Any], max_rejected_share: float, presentation: bytes
 ) -> None:
     """Fail the run if too many of its images were rejected.
 

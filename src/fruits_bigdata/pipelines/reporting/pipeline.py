@@ -78,11 +78,7 @@ def create_pipeline() -> Pipeline:
             "metrics",
         ),
         (plot_stages, "metrics", "stages_plot"),
-        (
-            build_slides,
-            ["metrics", "points", "thumbnails", "example_pictures", "params:s3"],
-            "presentation",
-        ),
+        (build_slides, ["metrics", "points", "thumbnails", "example_pictures", "params:s3"], "presentation"),
         (
             check_rejected_share,
             ["featurization_statistics", "params:max_rejected_share", "presentation"],

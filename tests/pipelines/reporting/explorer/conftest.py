@@ -20,7 +20,7 @@ def points() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="session")
-def thumbnails(points: pd.DataFrame) -> dict[str, np.ndarray]:
+def thumbnails(points) -> dict[str, np.ndarray]:
     """Of every second point a picture of one colour of its own, uint8 (64, 64, 3)."""
     return {
         path: np.full((64, 64, 3), (255 - i // 2, 40, 20 + i // 2), np.uint8)

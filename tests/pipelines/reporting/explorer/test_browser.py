@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
 
@@ -30,7 +29,7 @@ def playwright() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def chromium(playwright: Any) -> str:
+def chromium(playwright) -> str:
     """The path of a browser."""
     own = playwright.chromium.executable_path
     found = own if os.path.exists(own) else next(filter(None, map(shutil.which, NAMES)), None)
@@ -43,7 +42,7 @@ def chromium(playwright: Any) -> str:
 
 
 @pytest.fixture(params=[[], ["--disable-3d-apis"]], ids=["webgl", "no webgl"])
-def blank(request: pytest.FixtureRequest, playwright: Any, chromium: str) -> Iterator[Any]:
+def blank(request, playwright, chromium) -> Iterator[Any]:
     """A tab of the browser, with WebGL and without."""
     browser = playwright.chromium.launch(executable_path=chromium, args=request.param)
     page = browser.new_page(viewport={"width": 1000, "height": 700})
@@ -53,14 +52,14 @@ def blank(request: pytest.FixtureRequest, playwright: Any, chromium: str) -> Ite
 
 
 @pytest.fixture
-def file(points: pd.DataFrame, thumbnails: dict[str, np.ndarray], tmp_path: Path) -> Path:
+def file(points, thumbnails, tmp_path) -> Path:
     path = tmp_path / "explorer.html"
     path.write_text(build_explorer(points, thumbnails, QUALITY, {})[0])
     return path
 
 
 @pytest.fixture
-def opened(blank: Any, file: Path) -> Iterator[Any]:
+def opened(blank, file) -> Iterator[Any]:
     """The page, opened from the disk; in the end it has complained of nothing and asked for nothing else."""
     said: list[str] = []
     asked: list[str] = []
@@ -95,7 +94,7 @@ def place_of(page: Any, number: int) -> tuple[float, float]:
     return box["x"] + x, box["y"] + y
 
 
-def test_a_reader_looks_around(opened: Any, points: pd.DataFrame) -> None:
+def test_a_reader_looks_around(opened, points):
     page = opened
     assert page.title() == "Explorer of the principal components"
     assert page.locator("#status").text_content() == "300 images, 3 labels"
@@ -136,9 +135,7 @@ def test_a_reader_looks_around(opened: Any, points: pd.DataFrame) -> None:
     assert (looked_at(page) != everything).any(axis=2).mean() < 0.001
 
 
-def test_a_picture_is_shown_with_the_point_that_it_is_of(
-    opened: Any, points: pd.DataFrame, thumbnails: dict[str, np.ndarray]
-) -> None:
+def test_a_picture_is_shown_with_the_point_that_it_is_of(opened, points, thumbnails):
     page = opened
     seen = set()
     for number in (0, 1, 2, 3, 50, 51):
@@ -154,7 +151,7 @@ def test_a_picture_is_shown_with_the_point_that_it_is_of(
     assert seen == {True, False}
 
 
-def test_the_page_may_ask_nothing_of_a_network(blank: Any, file: Path) -> None:
+def test_the_page_may_ask_nothing_of_a_network(blank, file):
     blank.goto(file.as_uri())
     refused = blank.evaluate(
         """new Promise((done) => {

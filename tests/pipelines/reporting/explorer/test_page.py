@@ -5,7 +5,6 @@ import re
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
 
@@ -24,9 +23,7 @@ def unpacked(text: str) -> np.ndarray:
     return np.frombuffer(base64.b64decode(text), "<u2")
 
 
-def test_the_page_holds_every_point_and_the_pixels_of_its_picture(
-    points: pd.DataFrame, thumbnails: dict[str, np.ndarray]
-) -> None:
+def test_the_page_holds_every_point_and_the_pixels_of_its_picture(points, thumbnails):
     page, statistics = build_explorer(points, thumbnails, QUALITY, {"missing": 2})
     size = len(page.encode())
     assert statistics == {"points": 300, "thumbnails": 150, "bytes": size, "pictures_missing": 2}
@@ -48,9 +45,7 @@ def test_the_page_holds_every_point_and_the_pixels_of_its_picture(
     assert data["finding"] == "300 images on the first 3 components, which keep 87.5 % of the variance"
 
 
-def test_names_cannot_leave_their_place_and_nothing_is_asked_of_a_network(
-    points: pd.DataFrame, thumbnails: dict[str, np.ndarray]
-) -> None:
+def test_names_cannot_leave_their_place_and_nothing_is_asked_of_a_network(points, thumbnails):
     page, _ = build_explorer(points, thumbnails, QUALITY, {})
     assert page.isascii()
     assert page.count("<script") == page.count("</script>") == 2
@@ -59,9 +54,7 @@ def test_names_cannot_leave_their_place_and_nothing_is_asked_of_a_network(
     assert "default-src 'none'" in page
 
 
-def test_long_names_and_noisy_pictures_still_make_a_page_of_bounded_size(
-    points: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_long_names_and_noisy_pictures_still_make_a_page_of_bounded_size(points, monkeypatch):
     monkeypatch.setattr(module, "_MAX_NAME_BYTES", 20_000)
     monkeypatch.setattr(module, "_MAX_SHEET_BYTES", 15_000)
     monkeypatch.setattr(module, "_COLUMNS", 5)
@@ -80,7 +73,7 @@ def test_long_names_and_noisy_pictures_still_make_a_page_of_bounded_size(
 
 
 @pytest.mark.parametrize("n", [0, 1])
-def test_few_points_and_one_component_make_a_page_too(points: pd.DataFrame, n: int) -> None:
+def test_few_points_and_one_component_make_a_page_too(points, n):
     few = points.head(n).assign(pc2=0.0, pc3=0.0)
     page, statistics = build_explorer(few, {}, {"explained_variance_ratio": [1.0], "n_images": n}, {})
     assert (statistics["points"], statistics["thumbnails"]) == (n, 0)

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from kedro.framework.context import KedroContext
 from kedro.io import CatalogProtocol
 from PIL import Image
 from pyspark.sql import SparkSession
@@ -18,9 +17,8 @@ from pyspark.sql import SparkSession
 from fruits_bigdata.images.pixels import decode
 from fruits_bigdata.storage.locations import url_to_fs
 from fruits_bigdata.tables.schemas import LABEL, PATH
-from fruits_bigdata.vision.engine import CompiledModel, Engine
-
-PROJECT = Path(__file__).parents[2]
+from fruits_bigdata.vision.engine import Engine
+from tests.support.commands import PROJECT
 
 TABLES = ("images", "features", "rejected", "pca", "pca_csv")
 PARQUET = {
@@ -42,12 +40,7 @@ def picture(seed: int) -> bytes:
 
 
 @pytest.fixture
-def run(
-    spark: SparkSession,
-    model_params: dict[str, str],
-    run_project: Callable[..., object],
-    load_context: Callable[..., KedroContext],
-) -> Run:
+def run(spark, model_params, run_project, load_context) -> Run:
     """Run the whole chain over some images, and return the catalog that others read the tables by."""
 
     def run(**places: object) -> CatalogProtocol:  # type: ignore[type-arg]
@@ -108,13 +101,11 @@ def documented_csv(output: Path, title: str) -> pd.DataFrame:
 
 
 @pytest.fixture
-def engine(compiled_model: CompiledModel) -> Engine:
+def engine(compiled_model) -> Engine:
     return Engine(compiled_model.content)
 
 
-def test_every_name_on_disk_comes_through(
-    run: Run, odd_names: list[str], engine: Engine, tmp_path: Path
-) -> None:
+def test_every_name_on_disk_comes_through(run, odd_names, engine, tmp_path):
     root = tmp_path / "my images, 50% #1? é+"
     truth: dict[Pair, bytes] = {}
 
@@ -145,16 +136,8 @@ def test_every_name_on_disk_comes_through(
 
 
 def test_every_key_on_s3_comes_through(
-    run: Run,
-    odd_names: list[str],
-    odd_keys: list[str],
-    engine: Engine,
-    bucket: str,
-    s3_endpoint: str,
-    spark: SparkSession,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    run, odd_names, odd_keys, engine, bucket, s3_endpoint, spark, tmp_path, monkeypatch
+):
     fs, _ = url_to_fs(bucket)
     truth: dict[Pair, bytes] = {}
     for key in [*odd_names, *odd_keys]:

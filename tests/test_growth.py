@@ -20,15 +20,11 @@ from pyspark.sql import SparkSession
 from fruits_bigdata.pipelines.reporting.nodes import TooManyRejectedError
 from fruits_bigdata.spark import session as spark_session
 
-PROJECT = Path(__file__).parents[2]
-
 Run = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def run(
-    images_path: Path, tmp_path: Path, model_params: dict[str, str], run_project: Run, spark: object
-) -> Run:
+def run(images_path, tmp_path, model_params, run_project, spark) -> Run:
     """Run the chain, or one pipeline, and return what it returns."""
 
     def run(pipeline: str = "__default__", **params: object) -> dict[str, Any]:
@@ -58,7 +54,7 @@ def draw(path: Path, seed: int) -> None:
 
 
 @pytest.fixture
-def grown(run: Run, images_path: Path, tmp_path: Path) -> Path:
+def grown(run, images_path, tmp_path) -> Path:
     """Two runs: between them an image was added, one changed, one broken one mended, one withdrawn."""
     draw(images_path / "Apple Red" / "broken.png", 1)
     os.truncate(images_path / "Apple Red" / "broken.png", 3000)
@@ -72,7 +68,7 @@ def grown(run: Run, images_path: Path, tmp_path: Path) -> Path:
     return images_path
 
 
-def test_a_run_does_what_is_new_and_what_changed(grown: Path, tmp_path: Path, run: Run) -> None:
+def test_a_run_does_what_is_new_and_what_changed(grown, tmp_path, run):
     counts = {"listed": 8, "known": 4, "rejected_before": 1, "retried": 0, "changed": 2, "new": 1, "gone": 1}
     assert report(tmp_path)["found"] == {**counts, "stored": 8, "postponed": 0}
     assert report(tmp_path, "featurization_statistics")["images"] == 3
@@ -101,9 +97,7 @@ def versions(tmp_path: Path, *tables: str) -> dict[str, int]:
     return {table: DeltaTable(tmp_path / "out" / table).version() for table in tables or TABLES}
 
 
-def test_a_run_with_nothing_new_writes_no_table_and_starts_no_java(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_with_nothing_new_writes_no_table_and_starts_no_java(run, tmp_path, monkeypatch):
     run()
     before = versions(tmp_path), (tmp_path / "out/07_model_output/pca_csv/pca.csv").stat().st_ino
 
@@ -117,7 +111,7 @@ def test_a_run_with_nothing_new_writes_no_table_and_starts_no_java(
     assert (versions(tmp_path), (tmp_path / "out/07_model_output/pca_csv/pca.csv").stat().st_ino) == before
 
 
-def test_a_limited_run_removes_nothing(run: Run, tmp_path: Path) -> None:
+def test_a_limited_run_removes_nothing(run, tmp_path):
     run(limit=4)
     assert report(tmp_path)["counts"] == {
         "listed": 6,
@@ -135,9 +129,7 @@ def test_a_limited_run_removes_nothing(run: Run, tmp_path: Path) -> None:
     assert report(tmp_path)["counts"]["features"] == 6
 
 
-def test_a_folder_that_cannot_be_listed_for_one_run_loses_no_row(
-    run: Run, images_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_that_cannot_be_listed_for_one_run_loses_no_row(run, images_path, tmp_path, monkeypatch):
     run()
     before = stored(tmp_path, "04_feature/features")
     listed = LocalFileSystem.ls
@@ -158,7 +150,7 @@ def test_a_folder_that_cannot_be_listed_for_one_run_loses_no_row(
     pd.testing.assert_frame_equal(after[after["path"] != "Café crème/new.jpg"].reset_index(drop=True), before)
 
 
-def test_a_damaged_table_is_named_and_repaired(run: Run, tmp_path: Path) -> None:
+def test_a_damaged_table_is_named_and_repaired(run, tmp_path):
     run()
     before = stored(tmp_path, "04_feature/features")
     file = next((tmp_path / "out/04_feature/features").glob("*.parquet"))
@@ -181,7 +173,7 @@ def test_a_damaged_table_is_named_and_repaired(run: Run, tmp_path: Path) -> None
         ("08_reporting/comparison.json", "empty"),
     ],
 )
-def test_what_is_made_of_others_is_made_anew(run: Run, tmp_path: Path, name: str, damage: str) -> None:
+def test_what_is_made_of_others_is_made_anew(run, tmp_path, name, damage):
     run()
     before = stored(tmp_path, "07_model_output/pca")
     (file,) = (tmp_path / "out").glob(name)
@@ -198,7 +190,7 @@ def test_what_is_made_of_others_is_made_anew(run: Run, tmp_path: Path, name: str
     run("reporting")
 
 
-def test_a_damaged_listing_alone_takes_no_row_out(run: Run, tmp_path: Path) -> None:
+def test_a_damaged_listing_alone_takes_no_row_out(run, tmp_path):
     run()
     (listing,) = (tmp_path / "out/02_intermediate/images").glob("*.parquet")
     listing.unlink()
@@ -207,9 +199,7 @@ def test_a_damaged_listing_alone_takes_no_row_out(run: Run, tmp_path: Path) -> N
     assert len(stored(tmp_path, "04_feature/features")) == 6
 
 
-def test_a_dry_run_says_what_would_be_done_and_writes_nothing(
-    run: Run, images_path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_dry_run_says_what_would_be_done_and_writes_nothing(run, images_path, tmp_path, caplog):
     with pytest.raises(SystemExit) as end:
         run(dry_run=True)
     assert end.value.code == 0
@@ -229,7 +219,7 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(
     assert versions(tmp_path, "02_intermediate/images", "04_feature/features") == before
 
 
-def test_a_run_of_broken_images_fails_after_its_report(run: Run, images_path: Path, tmp_path: Path) -> None:
+def test_a_run_of_broken_images_fails_after_its_report(run, images_path, tmp_path):
     for name in ("0_100.jpg", "1_100.jpg"):
         (images_path / "Apple Red" / name).write_bytes(b"GIF89a")
     said = "2 of this run's 6 images were rejected, and max_rejected_share is 0.3: 2 not a JPEG or PNG image"
