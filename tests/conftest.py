@@ -39,13 +39,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # Minutes each.
 _LONGEST = ("test_rehearsal.py", "test_kill.py")
 # Who asks for one of these waits for Java, a server, a browser, TensorFlow, or a run of the whole chain.
-_SLOW = {"spark", "s3_endpoint", "keras_model", "run_project", "browser", "anywhere"}
+_SLOW = {"spark", "s3_endpoint", "keras_model", "run_project", "browser", "anywhere", "chromium"}
+_SLOW_ROOMS = {"stress", "warmup"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what is slow; begin with the longest, so that no process is left alone with them in the end."""
     for item in items:
-        if "stress" in item.path.parts or _SLOW & set(item.fixturenames):  # type: ignore[attr-defined]
+        if _SLOW_ROOMS & set(item.path.parts) or _SLOW & set(item.fixturenames):  # type: ignore[attr-defined]
             item.add_marker("slow")
     items.sort(key=lambda item: item.path.name not in _LONGEST)
 

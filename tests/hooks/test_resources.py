@@ -19,6 +19,7 @@ def test_one_endpoint_serves_python_and_spark(load_context):
     assert settings["spark.hadoop.fs.s3a.endpoint.region"] == context.params["s3"]["region"] == "eu-west-3"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["after_pipeline_run", "on_pipeline_error"])
 @pytest.mark.parametrize("n_new", [0, 1])
 def test_a_session_is_started_when_there_is_work_and_stopped(n_new, end):

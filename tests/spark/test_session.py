@@ -24,6 +24,7 @@ def test_the_locale_becomes_utf8_unless_it_is(monkeypatch):
     assert os.environ["LC_ALL"] == "C.UTF-8"
 
 
+@pytest.mark.slow
 def test_java_starts_beside_nodes_that_multiply_matrices_and_hears_no_ctrl_c():
     # A fork beside a thread in OpenBLAS may never end. What is registered is called by forks only.
     program = (
@@ -41,6 +42,7 @@ def test_java_starts_beside_nodes_that_multiply_matrices_and_hears_no_ctrl_c():
     assert "forks: [] groups of their own: True" in done.stdout, done.stderr
 
 
+@pytest.mark.slow
 def test_a_catalog_in_a_notebook_starts_the_projects_session():
     """Whatever is loaded first, no session with Spark's own defaults is in the way of later runs."""
     program = """
@@ -89,6 +91,7 @@ def test_a_session_that_could_not_start_says_why_where_it_is_needed(monkeypatch)
     spark_session.stop_session()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ui", "address"), [(False, None), (True, None), (True, "0.0.0.0")])
 def test_a_session_on_this_machine_listens_on_loopback_unless_told_otherwise(ui, address):
     settings = {"spark.master": "local[1]", "spark.ui.enabled": ui, "spark.ui.port": 0}

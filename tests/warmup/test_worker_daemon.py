@@ -45,6 +45,7 @@ def test_a_worker_neither_holds_back_its_answers_nor_its_acknowledgements():
 # In a process of its own: a worker that has done another test's work has loaded what that needed.
 PROGRAM = """
 import json, os, sys
+from pathlib import Path
 import yaml
 from fruits_bigdata.spark.session import create_session
 
