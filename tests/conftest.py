@@ -21,6 +21,8 @@ from kedro.framework.startup import bootstrap_project
 from PIL import Image
 from pyspark.sql import SparkSession
 
+# It configures the log, which would else take pytest's handlers away in the middle of a test.
+import fruits_bigdata.settings  # noqa: F401
 from fruits_bigdata.datasets.compiled_models_dataset import CompiledModelsDataset
 from fruits_bigdata.images.folder import ImageFolder
 from fruits_bigdata.spark.session import create_session
@@ -205,12 +207,12 @@ def model_params(weights, compiled_model, tmp_path_factory) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def run_project() -> Callable[..., dict[str, Any]]:
-    """Run a pipeline in this process, and return what it returns."""
+    """Run a pipeline, or a part of the whole run, in this process, and return what it returns."""
     bootstrap_project(PROJECT)
 
-    def run(params: dict[str, Any], *pipelines: str) -> dict[str, Any]:
+    def run(params: dict[str, Any], *pipelines: str, **part: Any) -> dict[str, Any]:
         with KedroSession.create(PROJECT, runtime_params=params) as session:
-            returned: dict[str, Any] = session.run(pipeline_names=[*pipelines])  # type: ignore[call-arg]
+            returned: dict[str, Any] = session.run(pipeline_names=[*pipelines] or None, **part)
         return returned
 
     return run

@@ -9,7 +9,7 @@ import pytest
 from fruits_bigdata.pipeline_registry import register_pipelines
 
 DOCUMENT = Path(__file__).parents[1] / "docs/architecture.md"
-NODES = {node.name: node for node in register_pipelines()["__default__"].nodes}
+NODES = {node.name.rpartition(".")[2]: node for node in register_pipelines()["__default__"].nodes}
 DATASETS = set(register_pipelines()["__default__"].datasets())
 
 
@@ -35,7 +35,7 @@ def test_each_arrow_is_an_input_or_an_output(pipeline, start, end):
     name, reads = (end, True) if end in NODES else (start, False)
     node = NODES[name]
     assert (start in node.inputs) if reads else (end in node.outputs)
-    assert pipeline in node.tags
+    assert pipeline == node.namespace
 
 
 def test_no_pipeline_is_left_out():

@@ -25,11 +25,13 @@ Run = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def run(images_path, tmp_path, model_params, run_project, spark) -> Run:
-    """Run the chain, or one pipeline, and return what it returns."""
+    """Run the chain, one pipeline or another part of it, and return what it returns."""
 
-    def run(pipeline: str = "__default__", **params: object) -> dict[str, Any]:
+    def run(
+        pipeline: str = "__default__", part: dict[str, Any] | None = None, **params: object
+    ) -> dict[str, Any]:
         given = {"images_path": str(images_path), "output_path": str(tmp_path / "out"), **model_params}
-        return run_project({**given, "pca": {"n_components": 2}, **params}, pipeline)
+        return run_project({**given, "pca": {"n_components": 2}, **params}, pipeline, **part or {})
 
     return run
 
@@ -109,6 +111,24 @@ def test_a_run_with_nothing_new_writes_no_table_and_starts_no_java(run, tmp_path
         patch.setattr(SparkSession, "getActiveSession", classmethod(lambda cls: None))
         run()
     assert (versions(tmp_path), (tmp_path / "out/07_model_output/pca_csv/pca.csv").stat().st_ino) == before
+
+
+def test_any_part_of_a_run_goes_on_from_what_is_stored(run, tmp_path):
+    run()
+    before = stored(tmp_path, "07_model_output/pca")
+    picture = tmp_path / "out/08_reporting/class_similarity.png"
+    for part, draws in (
+        ({"from_nodes": ["pca.project_features"]}, False),
+        ({"to_outputs": ["pca"]}, False),
+        ({"to_nodes": ["export.check_export"]}, False),
+        ({"from_inputs": ["pca_model"]}, True),
+        ({"node_names": ["reporting.measure_classes", "reporting.plot_class_similarity"]}, True),
+        ({"only_missing_outputs": True}, True),
+    ):
+        picture.unlink(missing_ok=True)
+        run(part=part)
+        assert picture.exists() == draws, part
+        pd.testing.assert_frame_equal(stored(tmp_path, "07_model_output/pca"), before)
 
 
 def test_a_limited_run_removes_nothing(run, tmp_path):

@@ -48,11 +48,11 @@ def test_pipelines_that_are_named_together_wait_for_each_other(names):
     pipelines = register_pipelines()
     together = sum((pipelines[name] for name in names), Pipeline([]))
     order = [node.name for node in together.nodes]
-    assert order.index("featurize_images") < order.index("summarize_features")
+    assert order.index("featurization.featurize_images") < order.index("pca.summarize_features")
 
 
 def test_a_run_fails_for_its_rejected_images_only_when_all_else_is_done():
-    assert NODES[-1].name == "check_rejected_share"
+    assert NODES[-1].name == "reporting.check_rejected_share"
 
 
 def test_nothing_is_kept_of_a_plan():

@@ -12,7 +12,7 @@ def test_the_clock_follows_the_hooks():
     hooks = StatisticsHooks()
     hooks.after_catalog_created(catalog)
     hooks.before_pipeline_run({"run_id": "r", "env": None, "runtime_params": {"limit": 1}})
-    node = Node(len, "a", "b", name="n", tags=["spark", "pca"])
+    node = Node(len, "a", "b", name="n", namespace="pca")
     hooks.before_dataset_loaded(node)
     hooks.after_dataset_saved(node)
     said = catalog.load("run_statistics").as_dict()

@@ -174,3 +174,11 @@ def test_a_name_changes_whenever_the_scores_would(rows):
         replace(model, mean_=model.mean_ + 1e-12),
     ]
     assert model.name not in {other.name for other in others}
+
+
+def test_a_matrix_of_another_width_is_refused_with_both_shapes():
+    model = fit_pca(Moments.of(np.random.default_rng(0).normal(size=(30, 8))), 3)
+    with pytest.raises(ValueError, match=r"^The features have the shape \(2, 7\), .* takes \(n, 8\)$"):
+        model.transform(np.zeros((2, 7)))
+    with pytest.raises(ValueError, match=r"^The scores have the shape \(3,\), .* takes \(n, 3\)$"):
+        model.inverse_transform(np.zeros(3))

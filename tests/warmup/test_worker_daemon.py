@@ -51,7 +51,8 @@ from fruits_bigdata.spark.session import create_session
 
 def look(_):
     import gc, os, sys
-        from pyspark import daemon
+    from pathlib import Path
+    from pyspark import daemon
 
     needless = {"kedro", "pandas", "pydantic", "tensorflow", "matplotlib", "h5py", "s3fs"}
     found = {

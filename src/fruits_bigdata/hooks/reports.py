@@ -63,12 +63,12 @@ class StatisticsHooks:
     @hook_impl
     def before_dataset_loaded(self, node: Node) -> None:
         """Begin the node's time with the first dataset that it loads."""
-        self._statistics.enter(_stage(node), node.name)
+        self._statistics.enter(str(node.namespace), node.name)
 
     @hook_impl
     def after_dataset_saved(self, node: Node) -> None:
         """Add the time up to each dataset that the node saves."""
-        self._statistics.leave(_stage(node), node.name)
+        self._statistics.leave(str(node.namespace), node.name)
 
 
 class ResultHooks:
@@ -84,7 +84,3 @@ class ResultHooks:
         names.pop(None, None)
         for place, name in sorted(names.items(), key=lambda item: item[1]):
             logger.info("Written: %-25s %s", name, place)
-
-
-def _stage(node: Node) -> str:
-    return next(iter(sorted(node.tags)), node.name)

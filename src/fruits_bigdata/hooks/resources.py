@@ -6,12 +6,19 @@ import signal
 import threading
 from typing import Any, NoReturn
 
+import click
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
-from fruits_bigdata.spark.session import configure, start_session, stop_session
+from fruits_bigdata.spark.session import (
+    SparkEnvironmentError,
+    check_environment,
+    configure,
+    start_session,
+    stop_session,
+)
 from fruits_bigdata.storage.locations import is_s3
 from fruits_bigdata.storage.s3 import configure_s3
 from fruits_bigdata.tables.delta import begin_run
@@ -53,7 +60,15 @@ class SparkHooks:
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
     ) -> None:
-        """Let commits carry the run's id, and let the session end with the process whatever ends it."""
+        """Let commits carry the run's id, and let the session end with the process whatever ends it.
+
+        Raises:
+            ClickException: Spark would not start in this environment; shown without a traceback.
+        """
+        try:
+            check_environment()
+        except SparkEnvironmentError as error:
+            raise click.ClickException(str(error)) from error
         begin_run(run_params["run_id"])
         if _READ_BY_SPARK not in pipeline.datasets():
             configure(self._settings)

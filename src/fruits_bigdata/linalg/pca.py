@@ -76,12 +76,22 @@ class PcaModel:
         return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()[:12]
 
     def transform(self, features: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Return the centred scores of `features`, shape (n, d), as float64, shape (n, k)."""
+        """Return the centred scores of `features`, shape (n, d), as float64, shape (n, k).
+
+        Raises:
+            ValueError: They have another shape.
+        """
+        _check_width("features", features, self.n_features_in_)
         scores: NDArray[np.float64] = ((features - self.mean_) / self.scale_) @ self.components_.T
         return scores
 
     def inverse_transform(self, scores: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Return the features that `scores`, shape (n, k), stand for, as float64, shape (n, d)."""
+        """Return the features that `scores`, shape (n, k), stand for, as float64, shape (n, d).
+
+        Raises:
+            ValueError: They have another shape.
+        """
+        _check_width("scores", scores, self.n_components_)
         features: NDArray[np.float64] = (scores @ self.components_) * self.scale_ + self.mean_
         return features
 
@@ -119,6 +129,11 @@ class PcaModel:
                 fitted_with=str(arrays["fitted_with"]),
                 summary=_from_arrays(arrays) if "moments_n" in arrays else None,
             )
+
+
+def _check_width(name: str, matrix: NDArray[np.floating], width: int) -> None:
+    if matrix.ndim != 2 or matrix.shape[1] != width:
+        raise ValueError(f"The {name} have the shape {matrix.shape}, and this model takes (n, {width:,})")
 
 
 def _to_arrays(summary: FeatureSummary) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import logging
 import os
 import select
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -27,6 +28,10 @@ Result = TypeVar("Result")
 logger = logging.getLogger(__name__)
 
 
+class SparkEnvironmentError(RuntimeError):
+    """A variable of the environment names something by which Spark cannot start."""
+
+
 class _Session:
     """The session of this process: started once, when it is needed or some time before."""
 
@@ -41,6 +46,27 @@ _this = _Session()
 def configure(settings: Mapping[str, Any]) -> None:
     """Set what `get_session` starts a session with: Spark's own names."""
     _this.settings = settings
+
+
+def check_environment() -> None:
+    """Refuse variables that lead Spark astray, before anything is started.
+
+    Raises:
+        SparkEnvironmentError: JAVA_HOME, SPARK_HOME or PYSPARK_PYTHON names what is not there.
+    """
+    for name, program in (("JAVA_HOME", "bin/java"), ("SPARK_HOME", "bin/spark-submit")):
+        home = os.environ.get(name)
+        if home and not Path(home, program).exists():
+            raise SparkEnvironmentError(
+                f"{name}={home}, where there is no {program}: let it name a folder that has one, or unset "
+                f"it, and the one that the project installs is used"
+            )
+    python = os.environ.get("PYSPARK_PYTHON")
+    if python and shutil.which(python) is None:
+        raise SparkEnvironmentError(
+            f"PYSPARK_PYTHON={python} is no program: let it name the Python of this environment "
+            f"({sys.executable}), or unset it, and that one is used"
+        )
 
 
 def start_session() -> None:

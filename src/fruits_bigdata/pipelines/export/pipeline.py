@@ -17,5 +17,6 @@ def create_pipeline() -> Pipeline:
                 name="check_export",
             ),
         ],
-        tags="export",
+        namespace="export",
+        prefix_datasets_with_namespace=False,
     )

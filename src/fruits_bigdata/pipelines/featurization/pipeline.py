@@ -44,5 +44,6 @@ def create_pipeline() -> Pipeline:
                 name="featurize_images",
             ),
         ],
-        tags="featurization",
+        namespace="featurization",
+        prefix_datasets_with_namespace=False,
     )

@@ -23,5 +23,6 @@ def create_pipeline() -> Pipeline:
             ),
             Node(project_features, ["features", "pca_model", "pca_before"], "pca", name="project_features"),
         ],
-        tags="pca",
+        namespace="pca",
+        prefix_datasets_with_namespace=False,
     )

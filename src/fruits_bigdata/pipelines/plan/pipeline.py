@@ -16,4 +16,8 @@ def create_pipeline() -> Pipeline:
         "params:retry_rejected",
         "params:max_removed_share",
     ]
-    return Pipeline([Node(plan_run, inputs, "plan", name="plan_run")], tags="plan")
+    return Pipeline(
+        [Node(plan_run, inputs, "plan", name="plan_run")],
+        namespace="plan",
+        prefix_datasets_with_namespace=False,
+    )

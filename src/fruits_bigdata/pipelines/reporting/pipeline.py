@@ -87,5 +87,6 @@ def create_pipeline() -> Pipeline:
     ]
     return Pipeline(
         [Node(function, inputs, outputs, name=function.__name__) for function, inputs, outputs in nodes],
-        tags="reporting",
+        namespace="reporting",
+        prefix_datasets_with_namespace=False,
     )
