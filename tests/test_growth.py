@@ -242,7 +242,7 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(run, images_path, 
 def test_a_run_of_broken_images_fails_after_its_report(run, images_path, tmp_path):
     for name in ("0_100.jpg", "1_100.jpg"):
         (images_path / "Apple Red" / name).write_bytes(b"GIF89a")
-    said = "2 of this run's 6 images were rejected, and max_rejected_share is 0.3: 2 not a JPEG or PNG image"
+    said = "2 of this run's 6 images were rejected, and max_rejected_share is 0.3: 2 unsupported format"
     with pytest.raises(TooManyRejectedError, match=re.escape(said)):
         run(max_rejected_share=0.3)
     assert report(tmp_path)["counts"]["features"] == 4

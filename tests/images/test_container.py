@@ -101,6 +101,6 @@ def test_scans_are_counted(photo):
 
 
 def test_neither_jpeg_nor_png_is_refused():
-    for data in (b"GIF89a", b"\x89PNG", b"\xff\xd8", bytes(100)):
+    for data in (b"GIF88a", b"\x89PNG", b"\xff\xd8", bytes(100), b"BM, a text", b"RIFF....WAVE", b"II*"):
         with pytest.raises(UnusableImageError, match="not a JPEG or PNG image"):
             read_container(data)

@@ -4,6 +4,7 @@ import pickle
 import tempfile
 import time
 import tracemalloc
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -55,10 +56,21 @@ def test_every_image_is_listed_whatever_its_name(tmp_path, odd_names):
     root = tmp_path / "Test"
     for i, name in enumerate(odd_names):
         write(root, name, b"x" * i)
-    for name in ("a/readme.txt", "a/jpg", "a/picture.gif"):
+    for name in ("a/readme.TXT", "a/more.txt", "a/jpg", "a/.hidden", "a/of a camera.cr2 (1)"):
         write(root, name)
+    more = [
+        f"{kind}/1.{kind}"
+        for kind in ["jpe", "jfif", "WebP", "avif", "heic", "heif", "TIF", "tiff", "bmp", "gif"]
+    ]
+    for name in more:
+        write(root, name)
+    others: Counter[str] = Counter()
+    paths = [
+        path for b in ImageFolder(str(root)).list_batches(None, others) for path in b["path"].to_pylist()
+    ]
+    assert sorted(paths) == sorted([*odd_names, *more])
+    assert others == {"txt": 2, "": 3}
     listed = {row["path"]: row for row in rows(ImageFolder(str(root)))}
-    assert sorted(listed) == sorted(odd_names)
     for i, name in enumerate(odd_names):
         assert listed[name]["length"] == i
         assert listed[name]["label"] == (root / name).parent.name

@@ -86,10 +86,15 @@ def test_what_is_no_picture_is_refused_with_its_reason(data, reason):
         decode(data)
 
 
-def test_a_format_that_is_not_asked_for_is_not_parsed(photo):
-    for kind in ("GIF", "TIFF", "WEBP", "BMP"):
-        with pytest.raises(UnusableImageError, match="not a JPEG or PNG"):
-            decode(encoded(photo, kind))
+@pytest.mark.parametrize("kind", ["GIF", "TIFF", "WebP", "AVIF", "BMP"])
+def test_a_format_that_people_have_is_named_and_not_parsed(photo, kind):
+    with pytest.raises(UnusableImageError, match=f"^unsupported format: {kind}; convert it to JPEG or PNG"):
+        decode(encoded(photo, kind.upper()))
+
+
+def test_what_a_telephone_calls_heic_is_named():
+    with pytest.raises(UnusableImageError, match=r"^unsupported format: HEIC; convert"):
+        decode(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
 
 
 @pytest.mark.parametrize("place", [0.3, 0.5, 0.7])

@@ -26,7 +26,14 @@ def test_no_hostile_image_fails_a_task_or_is_forgotten(tmp_path, images_path, mo
         "features": results["kinds"]["PNG of every mode"]["images"]
     }
     # Few kinds, so that a report can count them.
-    kinds = {"empty file", "not a JPEG or PNG image", "truncated", "damaged", "too large"}
+    kinds = {
+        "empty file",
+        "unsupported format",
+        "not a JPEG or PNG image",
+        "truncated",
+        "damaged",
+        "too large",
+    }
     assert set(results["rejected"]) == kinds
 
 

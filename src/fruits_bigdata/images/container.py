@@ -13,6 +13,17 @@ MAX_PARTS = 50_000
 # An EXIF block in a JPEG has 64 KB at most.
 _MAX_METADATA_BYTES = 1_000_000
 
+# How files of other formats begin: RFC 9649 (WebP), ISO/IEC 14496-12 and its registered brands (AVIF, HEIC),
+# TIFF 6.0 and BigTIFF, GIF89a, and the Windows bitmap's header with its reserved zeros.
+_OTHER_FORMATS = {
+    "WebP": re.compile(rb"RIFF....WEBP", re.DOTALL),
+    "AVIF": re.compile(rb"....ftypavi[fs]", re.DOTALL),
+    "HEIC": re.compile(rb"....ftyp(?:hei[cxms]|hev[cmx]|mif1|msf1)", re.DOTALL),
+    "TIFF": re.compile(rb"II[*+]\0|MM\0[*+]"),
+    "GIF": re.compile(rb"GIF8[79]a"),
+    "BMP": re.compile(rb"BM....\0{4}", re.DOTALL),
+}
+
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_NAME = re.compile(rb"[A-Za-z]{4}")
 _PNG_PIXELS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
@@ -59,12 +70,18 @@ def read_container(data: bytes) -> Container:
     """Read the structure of a JPEG or PNG file.
 
     Raises:
-        UnusableImageError: It is neither, ends before its pixels begin, or has too many parts.
+        UnusableImageError: It is neither (formats that people have are named), ends before its pixels
+            begin, or has too many parts.
     """
     if data.startswith(b"\xff\xd8\xff"):
         return _read_jpeg(data)
     if data.startswith(_PNG_SIGNATURE):
         return Container("PNG", _join(data, _png_spans(data)))
+    known = next((name for name, mark in _OTHER_FORMATS.items() if mark.match(data)), None)
+    if known is not None:
+        raise UnusableImageError(
+            f"unsupported format: {known}; convert it to JPEG or PNG, for example with ImageMagick's mogrify"
+        )
     raise UnusableImageError("not a JPEG or PNG image")
 
 

@@ -6,6 +6,7 @@ import os
 import re
 import stat
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import islice
@@ -26,7 +27,12 @@ if TYPE_CHECKING:
     from obstore import GetResult
     from obstore.store import S3Store
 
-ENDINGS = (".jpg", ".jpeg", ".png")
+_DECODED = (".jpg", ".jpeg", ".jpe", ".jfif", ".png")
+# Listed as well, and rejected with the name of their format: nobody's photograph is left out without a word.
+_NOT_DECODED = (".webp", ".avif", ".heic", ".heif", ".tif", ".tiff", ".bmp", ".gif")
+ENDINGS = _DECODED + _NOT_DECODED
+# Of other files; longer ones are none.
+_ENDING = re.compile(r"[^.]\.(\w{1,8})$", re.ASCII)
 # A trial with a limit reads the first batch only.
 _FIRST_ROWS = 1_000
 _BATCH_ROWS = 50_000
@@ -146,27 +152,32 @@ class ImageFolder:
             return f"{bucket}/{prefix}{path}"
         return f"{root}/{_name(path)}"
 
-    def list_batches(self, unlisted: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+    def list_batches(
+        self, unlisted: list[str] | None = None, others: Counter[str] | None = None
+    ) -> Iterator[pa.RecordBatch]:
         """Yield record batches of `schemas.IMAGES_SCHEMA`, in the same order each time.
 
         Every file with an image's ending, in any letter case, is listed without being opened: empty ones,
-        hidden ones and those behind a symbolic link too. `path` is relative to the folder, with `/`; `label`
-        is the name of the folder that the image lies in. On disk, folders and the names in each come in
-        order; on S3 the keys do, and each request tells 1,000. A local name that is no UTF-8 is spelled as
-        docs/names.md says.
+        hidden ones, those behind a symbolic link and those of formats that are not decoded too. `path` is
+        relative to the folder, with `/`; `label` is the name of the folder that the image lies in. On disk,
+        folders and the names in each come in order; on S3 the keys do, and each request tells 1,000. A local
+        name that is no UTF-8 is spelled as docs/names.md says.
 
         Args:
             unlisted: Receives, as the iteration goes on, what the paths of images begin with of which nobody
                 can tell whether they are there: each folder on disk that could not be listed, with a `/` at
                 its end, in both spellings that a path below it may have.
+            others: Receives the number of files that are no images, by their endings in small letters; ""
+                stands for none.
 
         Raises:
             OSError: The folder itself could not be listed.
         """
         fs, root = self._open()
+        others = Counter() if others is None else others
         if is_s3(self.url):
-            return _batches(_list_bucket(fs, root))
-        return _batches(_list_disk(root, [] if unlisted is None else unlisted))
+            return _batches(_list_bucket(fs, root, others))
+        return _batches(_list_disk(root, [] if unlisted is None else unlisted, others))
 
 
 def _batches(rows: Iterator[Row]) -> Iterator[pa.RecordBatch]:
@@ -182,7 +193,16 @@ def _bucket_and_prefix(root: str) -> tuple[str, str]:
     return bucket, f"{folder}/" if folder else ""
 
 
-def _list_bucket(fs: AbstractFileSystem, root: str) -> Iterator[Row]:
+def _is_image(name: str, others: Counter[str]) -> bool:
+    """Tell whether a file is listed, and count it if it is not."""
+    if name.lower().endswith(ENDINGS):
+        return True
+    ending = _ENDING.search(name)
+    others[ending[1].lower() if ending else ""] += 1
+    return False
+
+
+def _list_bucket(fs: AbstractFileSystem, root: str, others: Counter[str]) -> Iterator[Row]:
     bucket, prefix = _bucket_and_prefix(root)
     top = root.rsplit("/", 1)[-1]
     # Keys, not s3fs' folders: those end at an empty name, and are held whole.
@@ -191,7 +211,8 @@ def _list_bucket(fs: AbstractFileSystem, root: str) -> Iterator[Row]:
         page = fs.call_s3("list_objects_v2", **request)
         for found in page.get("Contents", ()):
             path = found["Key"][len(prefix) :]
-            if path.lower().endswith(ENDINGS):
+            # A key that ends in a slash is a folder that a console made.
+            if not path.endswith("/") and path and _is_image(path, others):
                 label = path.split("/")[-2] if "/" in path else top
                 yield path, label, found["Size"], _date_or_epoch(found["LastModified"])
         if not page["IsTruncated"]:
@@ -250,7 +271,7 @@ def _whole_object(bucket: "S3Store", key: str, length: int | None) -> bytes:
     return open_object().bytes().to_bytes()
 
 
-def _list_disk(root: str, unlisted: list[str]) -> Iterator[Row]:
+def _list_disk(root: str, unlisted: list[str], others: Counter[str]) -> Iterator[Row]:
     def leave_out(location: str, error: OSError) -> None:
         logger.warning("This cannot be listed, so nobody can tell which images lie below it: %s", error)
         path = _relative(location, root)
@@ -296,7 +317,7 @@ def _list_disk(root: str, unlisted: list[str]) -> Iterator[Row]:
                         below.append(location)
                     continue
                 size, date = state.st_size, _modified(state.st_mtime)
-            if name.lower().endswith(ENDINGS):
+            if _is_image(name, others):
                 yield _text(_relative(location, root)), label, size, date
         folders.extend(reversed(below))
 

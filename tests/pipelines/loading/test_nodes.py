@@ -1,3 +1,6 @@
+import logging
+from collections import Counter
+
 import pytest
 
 from fruits_bigdata.images.folder import ImageFolder
@@ -27,6 +30,15 @@ def test_everything_is_listed(image_folder, images):
     assert images.metadata["images_path"] == image_folder.url
 
 
+def test_files_that_are_no_images_are_counted_by_their_endings(image_folder, images, images_path, caplog):
+    for name in ("a.txt", "b.TXT", "Makefile", ".hidden", *(f"1.e{i}" for i in range(5))):
+        (images_path / name).touch()
+    with caplog.at_level(logging.INFO):
+        run(image_folder, images)
+    assert "Listed 6 images; no images: 2 without an ending, 2 .txt, 1 .e0, " in caplog.text
+    assert ", 2 others\n" in caplog.text
+
+
 def test_the_same_listing_is_not_written_again(image_folder, images, images_path):
     version = run(image_folder, images)
     assert run(image_folder, images) == version
@@ -43,8 +55,8 @@ def test_what_cannot_be_listed_just_now_is_what_it_was(image_folder, images, ima
     original = image_folder.list_batches
     (images_path / "Apple Red" / "0_100.jpg").unlink()
 
-    def list_but_one(unlisted: list[str]):  # type: ignore[no-untyped-def]
-        for batch in original(unlisted):
+    def list_but_one(unlisted: list[str], others: Counter[str]):  # type: ignore[no-untyped-def]
+        for batch in original(unlisted, others):
             yield batch.filter([not path.startswith("Café") for path in batch.column("path").to_pylist()])
         unlisted.append("Café crème/")
 
@@ -66,5 +78,5 @@ def test_the_listing_of_another_folder_keeps_nothing(image_folder, images, tmp_p
 def test_a_folder_without_images_is_named(tmp_path, images):
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "readme.txt").touch()
-    with pytest.raises(ValueError, match=rf"{tmp_path}/empty holds no image: .*\.jpg, \.jpeg, \.png"):
+    with pytest.raises(ValueError, match=rf"{tmp_path}/empty holds no image: .*\.jpg, \.jpeg, .*\.png"):
         list_images(ImageFolder(str(tmp_path / "empty")), images)

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from collections import Counter
 
 import pyarrow as pa
 
@@ -11,6 +12,7 @@ from fruits_bigdata.tables.schemas import IMAGES_SCHEMA, PATH
 
 # A file of some 100 MB.
 _ROWS_PER_FILE = 2_000_000
+_ENDINGS_SHOWN = 5
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +48,8 @@ def read_listing(image_folder: ImageFolder, images: Table) -> pa.Table:
     so that none of it counts as gone. The arguments and the error are those of `list_images`.
     """
     unlisted: list[str] = []
-    batches = list(image_folder.list_batches(unlisted))
+    others: Counter[str] = Counter()
+    batches = list(image_folder.list_batches(unlisted, others))
     if unlisted and images.metadata.get("images_path") == image_folder.url:
         batches += _below(images.read(), unlisted).to_batches()
     listing = pa.Table.from_batches(batches, IMAGES_SCHEMA)
@@ -55,8 +58,18 @@ def read_listing(image_folder: ImageFolder, images: Table) -> pa.Table:
             f"The images folder {image_folder.url} holds no image: no file below it ends in "
             f"{', '.join(ENDINGS)}"
         )
-    logger.info("Listed %s images", f"{listing.num_rows:,}")
+    logger.info("Listed %s images%s", f"{listing.num_rows:,}", _describe(others))
     return listing
+
+
+def _describe(others: Counter[str]) -> str:
+    """Return how many files that are no images were found, by ending."""
+    if not others:
+        return ""
+    named = others.most_common(_ENDINGS_SHOWN)
+    texts = [f"{n:,} {f'.{ending}' if ending else 'without an ending'}" for ending, n in named]
+    rest = others.total() - sum(n for _, n in named)
+    return f"; no images: {', '.join([*texts, *([f'{rest:,} others'] if rest else [])])}"
 
 
 def _below(listing: pa.Table, folders: list[str]) -> pa.Table:

@@ -15,6 +15,7 @@ from fruits_bigdata.pipelines.reporting.slides.french import count, number, perc
 _KINDS = {
     "empty file": "fichier vide",
     "not a JPEG or PNG image": "ni JPEG ni PNG",
+    "unsupported format": "format non pris en charge",
     "truncated": "tronqué",
     "damaged": "abîmé",
     "too large": "trop grand",
