@@ -1,3 +1,3 @@
 """Fruit photographs to MobileNetV2 features, PCA and CSV, on PySpark."""
 
-__version__ = "0.1.0"
+__version__ = "2.0.0"

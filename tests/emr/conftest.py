@@ -44,7 +44,7 @@ class FruitsEmr:
         """Return a client of the server's."""
         return botocore.session.Session().create_client(service, region_name=region)
 
-    def put_package(self, version: str = "0.1.0-x86_64") -> None:
+    def put_package(self, version: str = "2.0.0-x86_64") -> None:
         """Let `up` find a whole package."""
         self.client("s3").put_object(Bucket=self.bucket, Key=f"Package/{version}/MANIFEST.json", Body=b"{}")
 

@@ -1,6 +1,6 @@
 """The session of docs/emr.md, on the stand-in for AWS: from an empty account to results and back to nothing.
 
-    python -m tests.support.emr_session --images fruits360/Test --package build/0.1.0-x86_64 --results data
+    python -m tests.support.emr_session --images fruits360/Test --package build/2.0.0-x86_64 --results data
 
 Prints each command with its output, in Markdown. Nothing runs on the stand-in: where a cluster would write
 its results, those of a run on this machine are put (`--results`, its output_path).
@@ -82,8 +82,8 @@ def play(aws: LocalAws, session: Session) -> None:
     session("fruits-emr deploy --email you@example.org")
     session("fruits-emr deploy")
     session("fruits-emr upload fruits360/Test")
-    session("fruits-emr package --no-build --folder build/0.1.0-x86_64")
-    session("fruits-emr package --no-build --folder build/0.1.0-x86_64")
+    session("fruits-emr package --no-build --folder build/2.0.0-x86_64")
+    session("fruits-emr package --no-build --folder build/2.0.0-x86_64")
     session("fruits-emr up")
     session("fruits-emr results --to fetched/here")
     session("fruits-emr logs --lines 5")
@@ -109,7 +109,7 @@ def main(images: Path, package: Path, results: Path) -> None:
     with serve() as (aws, address), tempfile.TemporaryDirectory() as scratch:
         os.environ |= {"AWS_ENDPOINT_URL": address, **CREDENTIALS}
         aws.on_run = lambda command: put_results(results)
-        shown = {"fruits360/Test": images, "build/0.1.0-x86_64": package, "fetched/here": Path(scratch)}
+        shown = {"fruits360/Test": images, "build/2.0.0-x86_64": package, "fetched/here": Path(scratch)}
         play(aws, Session(address, {name: str(path) for name, path in shown.items()}))
 
 
