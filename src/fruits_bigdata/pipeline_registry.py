@@ -43,5 +43,5 @@ def _described(pipeline: Pipeline) -> Pipeline:
 
 
 def _description(function: Callable[..., Any]) -> TextPreview:
-    said = (inspect.getdoc(function) or function.__name__).partition("\n\n")[0]
-    return TextPreview(" ".join(said.split()))
+    paragraph = (inspect.getdoc(function) or function.__name__).partition("\n\n")[0]
+    return TextPreview(" ".join(paragraph.split()))

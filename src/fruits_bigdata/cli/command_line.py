@@ -65,9 +65,9 @@ def items_of(arguments: Sequence[str]) -> list[str]:
     Args:
         arguments: The command line.
     """
-    given = [text for option, text in pairwise(arguments) if option == _OPTION]
-    given += [a.removeprefix(f"{_OPTION}=") for a in arguments if a.startswith(f"{_OPTION}=")]
-    return ",".join(given).split(",")
+    options = [text for option, text in pairwise(arguments) if option == _OPTION]
+    options += [a.removeprefix(f"{_OPTION}=") for a in arguments if a.startswith(f"{_OPTION}=")]
+    return ",".join(options).split(",")
 
 
 def find_comment(arguments: Sequence[str]) -> str | None:

@@ -189,20 +189,20 @@ def _time(plan: Plan, n_images: int, throughput: float | None) -> Iterator[Line]
     yield Line("listing", f"{pages:,} x {_of(page)} s", pages * page.value)
     thread = figures["share of a vcpu m5"]
     if throughput is None:
-        rate, said = speed.value * share.value, f"{_of(speed)} x {_of(share)}"
+        rate, rate_text = speed.value * share.value, f"{_of(speed)} x {_of(share)}"
     elif share.value == thread.value:
-        rate, said = throughput, f"{throughput:g}"
+        rate, rate_text = throughput, f"{throughput:g}"
     else:
         rate = throughput * share.value / thread.value
-        said = f"{throughput:g} x {_of(share)} / {_of(thread)}"
-    seconds, arithmetic = n_images / (vcpus * rate), f"{n_images:,} / ({vcpus} vCPU x {said})"
+        rate_text = f"{throughput:g} x {_of(share)} / {_of(thread)}"
+    seconds, arithmetic = n_images / (vcpus * rate), f"{n_images:,} / ({vcpus} vCPU x {rate_text})"
     if plan.spot_workers:
         again, of_all = figures["share done again on spot"], plan.workers + plan.spot_workers
         seconds *= 1 + again.value * plan.spot_workers / of_all
         arithmetic += f" x (1 + {_of(again)} x {plan.spot_workers} / {of_all})"
     yield Line("features", arithmetic, seconds)
-    cores, said = vcpus * share.value, f"({vcpus} vCPU x {_of(share)})"
-    yield Line("PCA", f"{n_images:,} x {_of(pca)} / {said}", n_images * pca.value / cores)
+    cores, rate_text = vcpus * share.value, f"({vcpus} vCPU x {_of(share)})"
+    yield Line("PCA", f"{n_images:,} x {_of(pca)} / {rate_text}", n_images * pca.value / cores)
     alone = f"{n_images:,} x {_of(driver)} / {_of(share)}"
     yield Line("tables, on the driver", alone, n_images * driver.value / share.value)
 

@@ -107,14 +107,14 @@ def report(
 
 
 def _verdict(every: list[Estimate], seconds: float | None) -> Iterator[str]:
-    found = cheapest(every, seconds)
+    best = cheapest(every, seconds)
     in_time = "" if seconds is None else f" that ends within {duration(seconds)}"
-    if found is None:
+    if best is None:
         yield f"There is no plan{in_time}; the quickest takes {duration(min(one.seconds for one in every))}."
         return
-    yield f"Cheapest{in_time}: {_in_short(found)}."
+    yield f"Cheapest{in_time}: {_in_short(best)}."
     ours = cheapest([one for one in every if one.plan.market != "EMR Serverless"], seconds)
-    if ours not in (None, found):
+    if ours not in (None, best):
         assert ours is not None
         yield f"Cheapest{in_time}, of those that infra/ starts: {_in_short(ours)}."
 

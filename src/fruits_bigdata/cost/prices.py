@@ -77,12 +77,12 @@ class PriceTable:
             raise UnknownPriceError(
                 f"prices.yml has no prices of {region}, it has {', '.join(table['regions'])}: add them"
             )
-        found = table["regions"][region]
+        entry = table["regions"][region]
         return cls(
             region,
-            found["name"],
+            entry["name"],
             table["date"],
-            {name: Price(name, **row) for name, row in found["prices"].items()},
+            {name: Price(name, **row) for name, row in entry["prices"].items()},
             Price("spot discount", **table["spot_discount"]),
         )
 

@@ -48,19 +48,19 @@ def cost_of_run(
     n_images = featurization_statistics["images"]
     # A worker's name is `host:pid`.
     hosts = {worker["worker"].rpartition(":")[0] for worker in featurization_statistics.get("workers", ())}
-    said: dict[str, Any] = dict.fromkeys(
+    entry: dict[str, Any] = dict.fromkeys(
         ("dollars", "dollars_per_million_images", "region", "machines", "prices_dated")
     )
-    said |= {"is_estimate": False, "seconds": round(seconds, 3), "lines": []}
+    entry |= {"is_estimate": False, "seconds": round(seconds, 3), "lines": []}
     try:
-        said |= _of_instance(seconds, n_images, len(hosts), emr_info) if is_instance() else _as_if(n_images)
+        entry |= _of_instance(seconds, n_images, len(hosts), emr_info) if is_instance() else _as_if(n_images)
     # A figure of the report is no reason to fail a run that has done everything.
     except Exception as error:
-        said["says"] = f"What the run cost is not known: {error}"
-    if said["dollars"] is not None and n_images:
-        said["dollars_per_million_images"] = round(1e6 * said["dollars"] / n_images, 4)
-    logger.info("%s", said["says"])
-    return said
+        entry["says"] = f"What the run cost is not known: {error}"
+    if entry["dollars"] is not None and n_images:
+        entry["dollars_per_million_images"] = round(1e6 * entry["dollars"] / n_images, 4)
+    logger.info("%s", entry["says"])
+    return entry
 
 
 def _as_if(n_images: int) -> dict[str, Any]:
@@ -90,9 +90,11 @@ def _of_instance(seconds: float, n_images: int, n_hosts: int, emr_info: Path) ->
     cluster = _cluster(json.loads(emr_info.read_text()), machine, n_hosts)
     workers = cluster.on_demand + cluster.spot - 1
     priced = (cluster.machine, cluster.on_demand, cluster.spot)
-    asked = list(requests(n_images, workers * vcpus_of(cluster.machine), prices))
-    lines = [*nodes(*priced, hours, prices), *asked]
-    so_far = sum(line.value for line in (*nodes(*priced, cluster.age / _SECONDS_AN_HOUR, prices), *asked))
+    per_request = list(requests(n_images, workers * vcpus_of(cluster.machine), prices))
+    lines = [*nodes(*priced, hours, prices), *per_request]
+    so_far = sum(
+        line.value for line in (*nodes(*priced, cluster.age / _SECONDS_AN_HOUR, prices), *per_request)
+    )
     on_spot = f", {cluster.spot} of them on Spot" if cluster.spot else ""
     entry = _entry(prices, f"{cluster.machine}, 1 master, {workers} workers{on_spot}", lines)
     return {

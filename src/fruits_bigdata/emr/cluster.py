@@ -53,14 +53,14 @@ class Cluster:
         Raises:
             CloudError: There is none, or it is not ready yet.
         """
-        found = self.id()
-        state = self.state(found)
-        if found is None or state not in ("RUNNING", "WAITING"):
+        cluster_id = self.id()
+        state = self.state(cluster_id)
+        if cluster_id is None or state not in ("RUNNING", "WAITING"):
             raise CloudError(
                 f"No cluster of {self.account.project} is ready in {self.account.region} (state: {state}): "
                 f"fruits-emr up --demo starts one, fruits-emr status says how far it is"
             )
-        return found
+        return cluster_id
 
     def start(self, plan: Plan, arguments: Sequence[str], now: datetime) -> bool:
         """Start one and wait until it runs; one that is there already is not started again.
@@ -71,15 +71,15 @@ class Cluster:
         Raises:
             CloudError: It could not be started, and nothing of it is left.
         """
-        found = self.stack.describe()
-        if found and found["StackStatus"] == "CREATE_IN_PROGRESS":
+        stack = self.stack.describe()
+        if stack and stack["StackStatus"] == "CREATE_IN_PROGRESS":
             self.account.say("A cluster is being started already")
             self.stack.follow()
             return True
-        if found and self.state(self.id()) in _COSTLY:
+        if stack and self.state(self.id()) in _COSTLY:
             self.account.say(f"A cluster runs already: {self.id()}")
             return True
-        if found:
+        if stack:
             self.account.say("The last cluster has ended: its stack is removed first")
             self.stack.delete()
         self._check_package(plan)
@@ -137,17 +137,17 @@ class Cluster:
         cluster_id = self.id()
         if cluster_id is None:
             raise CloudError(f"There is no cluster of {self.account.project}: fruits-emr up starts one")
-        said: dict[str, str] = {}
+        last_states: dict[str, str] = {}
         while True:
             state = self.state(cluster_id)
             steps = self.steps(cluster_id)
             states = {cluster_id: state, **{one["Id"]: one["Status"]["State"] for one in steps}}
             for name, now in states.items():
-                if said.get(name) != now:
+                if last_states.get(name) != now:
                     self.account.say(
                         f"  {_clock()} {'step' if name != cluster_id else 'cluster'} {name} {now}"
                     )
-            said = states
+            last_states = states
             idle = state == "WAITING" and all(one["Status"]["State"] in _STEP_ENDED for one in steps)
             if state not in _ACTIVE or (states.get(step_id) in _STEP_ENDED if step_id else idle):
                 break
@@ -174,8 +174,8 @@ class Cluster:
     def active(self, region: str) -> list[dict[str, Any]]:
         """Return the clusters of its name that cost something in a region, wherever they come from."""
         pages = self.account.client("emr", region).get_paginator("list_clusters")
-        found = [one for page in pages.paginate(ClusterStates=list(_ACTIVE)) for one in page["Clusters"]]
-        return [one for one in found if one["Name"] == self.stack.name]
+        clusters = [one for page in pages.paginate(ClusterStates=list(_ACTIVE)) for one in page["Clusters"]]
+        return [one for one in clusters if one["Name"] == self.stack.name]
 
     def elsewhere(self) -> list[str]:
         """Return, in sentences, what was forgotten in other regions of the EU, or cannot be asked of."""
@@ -198,15 +198,15 @@ class Cluster:
 
     def describe(self) -> list[str]:
         """Return, in sentences, whether something runs and what it costs, as AWS says now."""
-        found = self.stack.describe()
-        cluster_id = self.id() if found else None
+        stack = self.stack.describe()
+        cluster_id = self.id() if stack else None
         state = self.state(cluster_id)
         own = [one["Id"] for one in self.active(self.account.region) if one["Id"] != cluster_id]
         lines = [f"A cluster made without the stack runs: {one}; fruits-emr down ends it" for one in own]
-        if found is None:
+        if stack is None:
             return [*lines, "No cluster runs."]
-        parameters = {one["ParameterKey"]: one["ParameterValue"] for one in found["Parameters"]}
-        status = found["StackStatus"]
+        parameters = {one["ParameterKey"]: one["ParameterValue"] for one in stack["Parameters"]}
+        status = stack["StackStatus"]
         if state in _ACTIVE or status == "CREATE_IN_PROGRESS":
             plan = Plan.of(parameters).describe(self.account.region)
             ends = parameters["EndsAt"]

@@ -105,12 +105,12 @@ def package(
 @click.option("--no-run", is_flag=True, help="With --demo: start it without a run.")
 def up(account: Account, params: str | None, pipelines: str | None, no_run: bool, **plan: Any) -> None:
     """Start a cluster, run the pipeline, end the cluster."""
-    wanted = Plan(**plan)
-    if no_run and not wanted.demo:
+    cluster_plan = Plan(**plan)
+    if no_run and not cluster_plan.demo:
         raise CloudError("A cluster without a run ends at once: give --demo as well")
-    arguments = [] if no_run else run_arguments(account, wanted.executors, params, pipelines)
+    arguments = [] if no_run else run_arguments(account, cluster_plan.executors, params, pipelines)
     cluster = Cluster(account)
-    if not cluster.start(wanted, arguments, datetime.now(UTC)):
+    if not cluster.start(cluster_plan, arguments, datetime.now(UTC)):
         return
     if Plan.of(cluster.stack.parameters()).demo:
         for step in cluster.steps(cluster.active_id())[-1:]:

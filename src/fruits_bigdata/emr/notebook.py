@@ -56,12 +56,12 @@ def forward(account: Account, local_port: int) -> int:
 
 def _master(account: Account) -> str:
     cluster = Cluster(account)
-    found = cluster.emr.list_instances(
+    masters = cluster.emr.list_instances(
         ClusterId=cluster.active_id(), InstanceFleetType="MASTER", InstanceStates=["RUNNING"]
     )["Instances"]
-    if not found:
+    if not masters:
         raise CloudError("The cluster has no running master yet: fruits-emr status says how far it is")
-    return str(found[0]["Ec2InstanceId"])
+    return str(masters[0]["Ec2InstanceId"])
 
 
 def _session(account: Account, instance: str, local_port: int) -> list[str]:

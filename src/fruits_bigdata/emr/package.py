@@ -65,18 +65,18 @@ def build_package(
     folder = folder.resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".package-") as scratch:
-        made = Path(scratch) / folder.name
-        wheels = made / "wheels"
+        unfinished = Path(scratch) / folder.name
+        wheels = unfinished / "wheels"
         wheels.mkdir(parents=True)
         _build_wheel(project, wheels)
         for role in _EXTRAS:
-            _write_requirements(project, made, role, architecture)
-        _add_project(project, made)
-        (made / "weights").mkdir()
-        shutil.copy(weights, made / "weights" / WEIGHTS_FILE_NAME)
-        _write_manifest(made, architecture)
+            _write_requirements(project, unfinished, role, architecture)
+        _add_project(project, unfinished)
+        (unfinished / "weights").mkdir()
+        shutil.copy(weights, unfinished / "weights" / WEIGHTS_FILE_NAME)
+        _write_manifest(unfinished, architecture)
         shutil.rmtree(folder, ignore_errors=True)
-        made.rename(folder)
+        unfinished.rename(folder)
     n, size = len(list(_files(folder))), sum(file.stat().st_size for file in _files(folder))
     logger.info("Package %s for %s: %d files, %.0f MB", folder, architecture, n, size / 1e6)
     return folder
@@ -109,13 +109,13 @@ def _build_wheel(project: Path, wheels: Path) -> None:
     _pip(["wheel", str(project), "--no-deps", "--no-build-isolation", "--wheel-dir", str(wheels)])
 
 
-def _write_requirements(project: Path, made: Path, role: Role, architecture: Architecture) -> None:
+def _write_requirements(project: Path, package: Path, role: Role, architecture: Architecture) -> None:
     """Fetch the role's wheels, which must be the lock's, and write their hashes down."""
-    resolved = made / f"resolved-{role}.txt"
+    resolved = package / f"resolved-{role}.txt"
     resolved.write_text(resolve(project, role, architecture))
-    wheels = made / "wheels"
+    wheels = package / "wheels"
     before = set(wheels.iterdir())
-    with tempfile.TemporaryDirectory(dir=made) as scratch:
+    with tempfile.TemporaryDirectory(dir=package) as scratch:
         _pip(
             [
                 *("download", "--no-deps", "--require-hashes", "--only-binary", ":all:"),
@@ -130,7 +130,7 @@ def _write_requirements(project: Path, made: Path, role: Role, architecture: Arc
             wheel.replace(wheels / wheel.name)
     resolved.unlink()
     lines = [_requirement(wheels / name) for name in sorted(names)]
-    (made / f"requirements-{role}.txt").write_text("\n".join(lines) + "\n")
+    (package / f"requirements-{role}.txt").write_text("\n".join(lines) + "\n")
 
 
 def _requirement(wheel: Path) -> str:
@@ -138,9 +138,9 @@ def _requirement(wheel: Path) -> str:
     return f"{name}=={version} --hash=sha256:{_digest(wheel)}"
 
 
-def _add_project(project: Path, made: Path) -> None:
+def _add_project(project: Path, package: Path) -> None:
     """Copy what `kedro run --env emr` reads; conf/local is the user's own and stays."""
-    to = made / "project"
+    to = package / "project"
     # Kedro wants the folder of the sources, which are installed as a wheel.
     (to / "src").mkdir(parents=True)
     (to / "src" / ".keep").touch()
@@ -151,14 +151,14 @@ def _add_project(project: Path, made: Path) -> None:
         shutil.copytree(project / "conf" / environment, to / "conf" / environment)
     (to / "conf" / "local").mkdir()
     (to / "conf" / "local" / ".keep").touch()
-    shutil.copy(project / "infra" / "bootstrap.sh", made)
-    shutil.copytree(project / "infra" / "bin", made / "bin")
+    shutil.copy(project / "infra" / "bootstrap.sh", package)
+    shutil.copytree(project / "infra" / "bin", package / "bin")
 
 
-def _write_manifest(made: Path, architecture: Architecture) -> None:
-    files = {str(file.relative_to(made)): _digest(file) for file in _files(made)}
-    told = {"version": __version__, "architecture": architecture, "python": PYTHON_VERSION, "files": files}
-    (made / "MANIFEST.json").write_text(json.dumps(told, indent=2) + "\n")
+def _write_manifest(package: Path, architecture: Architecture) -> None:
+    files = {str(file.relative_to(package)): _digest(file) for file in _files(package)}
+    facts = {"version": __version__, "architecture": architecture, "python": PYTHON_VERSION}
+    (package / "MANIFEST.json").write_text(json.dumps({**facts, "files": files}, indent=2) + "\n")
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -177,6 +177,6 @@ def _pip(arguments: Sequence[str]) -> None:
 def _run(command: Sequence[str], folder: Path | None) -> str:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
-        said = (done.stderr or done.stdout).strip()[-1500:]
-        raise PackageError(f"{Path(command[0]).name} {command[1]} ... failed: {said}")
+        message = (done.stderr or done.stdout).strip()[-1500:]
+        raise PackageError(f"{Path(command[0]).name} {command[1]} ... failed: {message}")
     return done.stdout

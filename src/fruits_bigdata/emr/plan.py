@@ -104,6 +104,6 @@ def package_version(architecture: Architecture) -> str:
 def run_arguments(account: Account, executors: int, params: str | None, pipelines: str | None) -> list[str]:
     """Return the arguments of fruits-run: the bucket's folders, then what the user adds or overrides."""
     places = {"images_path": "/Test", "output_path": "", "models_path": "/Models"}
-    given = [f"{name}=s3://{account.bucket}{folder}" for name, folder in places.items()]
-    given += [f"s3.region={account.region}", f"executors={executors}", *filter(None, [params])]
-    return ["--params", ",".join(given), *(["--pipelines", pipelines] if pipelines else [])]
+    items = [f"{name}=s3://{account.bucket}{folder}" for name, folder in places.items()]
+    items += [f"s3.region={account.region}", f"executors={executors}", *filter(None, [params])]
+    return ["--params", ",".join(items), *(["--pipelines", pipelines] if pipelines else [])]

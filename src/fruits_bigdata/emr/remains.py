@@ -89,12 +89,12 @@ def _empty(account: Account) -> None:
     # From the beginning each time: what is gone does not come again.
     while True:
         page = s3.list_object_versions(Bucket=account.bucket, MaxKeys=_AT_ONCE)
-        found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-        if not found:
+        versions = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        if not versions:
             break
-        names = [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in found]
-        wanted = {"Objects": names, "Quiet": True}
-        errors = s3.delete_objects(Bucket=account.bucket, Delete=wanted).get("Errors", [])
+        names = [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in versions]
+        request = {"Objects": names, "Quiet": True}
+        errors = s3.delete_objects(Bucket=account.bucket, Delete=request).get("Errors", [])
         if errors:
             raise CloudError(
                 f"s3://{account.bucket}/{errors[0]['Key']} cannot be deleted: {errors[0]['Message']}; "

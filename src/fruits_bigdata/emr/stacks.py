@@ -32,17 +32,17 @@ class Stack:
     def describe(self, stack_id: str | None = None) -> dict[str, Any] | None:
         """Return what CloudFormation knows of it, None if it is not there."""
         try:
-            (found,) = self.client.describe_stacks(StackName=stack_id or self.name)["Stacks"]
+            (stack,) = self.client.describe_stacks(StackName=stack_id or self.name)["Stacks"]
         except ClientError as error:
             if "does not exist" in str(error):
                 return None
             raise
-        return None if found["StackStatus"] == "DELETE_COMPLETE" and stack_id is None else dict(found)
+        return None if stack["StackStatus"] == "DELETE_COMPLETE" and stack_id is None else dict(stack)
 
     def parameters(self) -> dict[str, str]:
         """Return the parameters it was made with; none if it is not there."""
-        found = self.describe() or {}
-        return {one["ParameterKey"]: one["ParameterValue"] for one in found.get("Parameters", [])}
+        stack = self.describe() or {}
+        return {one["ParameterKey"]: one["ParameterValue"] for one in stack.get("Parameters", [])}
 
     def output(self, key: str) -> str:
         """Return one of its outputs.
@@ -58,10 +58,10 @@ class Stack:
     def resource(self, logical: str) -> str | None:
         """Return AWS' own name of one of its resources, None if that is not made."""
         try:
-            found = self.client.describe_stack_resources(StackName=self.name, LogicalResourceId=logical)
+            answer = self.client.describe_stack_resources(StackName=self.name, LogicalResourceId=logical)
         except ClientError:
             return None
-        names = [one.get("PhysicalResourceId") for one in found["StackResources"]]
+        names = [one.get("PhysicalResourceId") for one in answer["StackResources"]]
         return names[0] if names else None
 
     def deploy(self, parameters: Mapping[str, str]) -> None:
@@ -70,12 +70,12 @@ class Stack:
         Raises:
             CloudError: CloudFormation could not; the message has the first reason that it gives.
         """
-        found = self._settled()
-        if found and found["StackStatus"] in _BROKEN:
-            self.account.say(f"{self.name} is {found['StackStatus']}: it is deleted and made again")
+        stack = self._settled()
+        if stack and stack["StackStatus"] in _BROKEN:
+            self.account.say(f"{self.name} is {stack['StackStatus']}: it is deleted and made again")
             self.delete()
-            found = None
-        if found is None:
+            stack = None
+        if stack is None:
             # A bucket or key that is retained when its stack goes would else be in the way of the next
             # attempt.
             self._start("create_stack", parameters, RetainExceptOnCreate=True)
@@ -101,9 +101,9 @@ class Stack:
         Raises:
             CloudError: As `deploy`.
         """
-        found = self.describe()
-        if found is not None:
-            self._wait_made(found["StackId"])
+        stack = self.describe()
+        if stack is not None:
+            self._wait_made(stack["StackId"])
 
     def delete(self) -> None:
         """Delete it and wait; one that is not there is gone already.
@@ -112,20 +112,20 @@ class Stack:
             CloudError: Something in it cannot be deleted.
         """
         # One that is being made is not waited for: what it has made by now costs.
-        found = self.describe()
-        if found is None:
+        stack = self.describe()
+        if stack is None:
             return
-        if found["StackStatus"] != "DELETE_IN_PROGRESS":
-            self._seen = self._events(found["StackId"], shown=False)
+        if stack["StackStatus"] != "DELETE_IN_PROGRESS":
+            self._seen = self._events(stack["StackId"], shown=False)
             with uninterrupted():
                 self.client.delete_stack(StackName=self.name)
         if self.account.dry_run:
             return
         self.account.say(f"{self.name}: deleting")
-        status = self._wait(found["StackId"])
+        status = self._wait(stack["StackId"])
         if status != "DELETE_COMPLETE":
             raise CloudError(
-                f"{self.name} ended in {status}: {self._reason(found['StackId'])}. Mend that, then run the "
+                f"{self.name} ended in {status}: {self._reason(stack['StackId'])}. Mend that, then run the "
                 f"same command again"
             )
         self.account.say(f"{self.name}: deleted")
@@ -133,12 +133,12 @@ class Stack:
     def _start(self, operation: str, parameters: Mapping[str, str], **more: Any) -> str | None:
         if operation == "update_stack":
             self._seen = self._events(self.name, shown=False)
-        given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
+        pairs = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
         with uninterrupted():
             answer = getattr(self.client, operation)(
                 StackName=self.name,
                 TemplateBody=self._template(),
-                Parameters=given,
+                Parameters=pairs,
                 Capabilities=["CAPABILITY_IAM"],
                 **more,
             )
@@ -150,19 +150,19 @@ class Stack:
         return (clone() / "infra" / f"{self.short}.yml").read_text()
 
     def _differs(self, parameters: Mapping[str, str]) -> bool:
-        known = self.parameters()
-        if any(known.get(key) != value for key, value in parameters.items()):
+        current = self.parameters()
+        if any(current.get(key) != value for key, value in parameters.items()):
             return True
         return bool(self.client.get_template(StackName=self.name)["TemplateBody"] != self._template())
 
     def _settled(self) -> dict[str, Any] | None:
         """Return the stack when nobody works on it any more; one that is being deleted is waited for too."""
-        found = self.describe()
-        if found and found["StackStatus"].endswith("_IN_PROGRESS") and not self.account.dry_run:
-            self.account.say(f"{self.name} is {found['StackStatus']}: waiting for that to end")
-            self._wait(found["StackId"])
+        stack = self.describe()
+        if stack and stack["StackStatus"].endswith("_IN_PROGRESS") and not self.account.dry_run:
+            self.account.say(f"{self.name} is {stack['StackStatus']}: waiting for that to end")
+            self._wait(stack["StackId"])
             return self.describe()
-        return found
+        return stack
 
     def _wait_made(self, stack_id: str | None = None) -> None:
         if self.account.dry_run:
@@ -178,9 +178,9 @@ class Stack:
 
     def _wait(self, stack_id: str) -> str:
         while True:
-            found = self.describe(stack_id)
+            stack = self.describe(stack_id)
             self._seen |= self._events(stack_id)
-            status = found["StackStatus"] if found else "DELETE_COMPLETE"
+            status = stack["StackStatus"] if stack else "DELETE_COMPLETE"
             if not status.endswith("_IN_PROGRESS"):
                 return str(status)
             time.sleep(POLL_SECONDS)

@@ -70,15 +70,15 @@ def upload_images(account: Account, folder: str) -> Transferred:
         raise CloudError(f"There is no folder {folder}: name the one that holds the classes' folders")
     there = list_objects(account, "Test/")
     result = Transferred()
-    wanted = []
+    missing = []
     for batch in images.list_batches():
         for row in batch.to_pylist():
             size, date = there.get(f"Test/{row['path']}", (-1, datetime.min.replace(tzinfo=UTC)))
             if size == row["length"] and date.timestamp() >= int(row["modified"].timestamp()):
                 result.skipped += 1
             else:
-                wanted.append((row["path"], row["length"]))
-    if not wanted and not result.skipped:
+                missing.append((row["path"], row["length"]))
+    if not missing and not result.skipped:
         raise CloudError(f"There are no JPEG or PNG images below {folder}")
     s3 = account.client("s3")
 
@@ -92,7 +92,7 @@ def upload_images(account: Account, folder: str) -> Transferred:
         s3.put_object(Bucket=account.bucket, Key=f"Test/{path}", Body=body)
         return True
 
-    for sent in in_parallel(account, send, wanted, "images"):
+    for sent in in_parallel(account, send, missing, "images"):
         result.done += sent
         result.failed += not sent
     return result
@@ -115,18 +115,18 @@ def upload_package(account: Account, folder: Path) -> Transferred:
     digests = {**manifest["files"], _MANIFEST: _digest(folder / _MANIFEST)}
     same = [
         name
-        for name, known in in_parallel(
+        for name, digest in in_parallel(
             account,
             lambda name: (name, _digest_there(s3, account.bucket, f"{prefix}/{name}")),
             [name for name in digests if f"{prefix}/{name}" in there],
             None,
         )
-        if known == digests[name]
+        if digest == digests[name]
     ]
-    wanted = [name for name in digests if name not in same and name != _MANIFEST]
+    missing = [name for name in digests if name not in same and name != _MANIFEST]
     stale = [key for key in there if key.removeprefix(f"{prefix}/") not in digests]
     result = Transferred(skipped=len(same))
-    if not wanted and not stale and _MANIFEST in same:
+    if not missing and not stale and _MANIFEST in same:
         return result
     # While the files are mixed, no cluster may take them for a package.
     if f"{prefix}/{_MANIFEST}" in there:
@@ -143,7 +143,7 @@ def upload_package(account: Account, folder: Path) -> Transferred:
             )
         return True
 
-    result.done = sum(in_parallel(account, send, wanted, "files"))
+    result.done = sum(in_parallel(account, send, missing, "files"))
     for key in stale:
         s3.delete_object(Bucket=account.bucket, Key=key)
     result.done += send(_MANIFEST)
@@ -160,9 +160,9 @@ def download(account: Account, prefixes: Iterable[str], folder: Path) -> Transfe
     Raises:
         CloudError: A folder holds other files, and no download has made it.
     """
-    there = {key: found for prefix in prefixes for key, found in list_objects(account, prefix).items()}
+    there = {key: facts for prefix in prefixes for key, facts in list_objects(account, prefix).items()}
     result = Transferred()
-    wanted = []
+    missing = []
     kept: set[Path] = set()
     tops: set[str] = set()
     for key, (size, date) in there.items():
@@ -174,7 +174,7 @@ def download(account: Account, prefixes: Iterable[str], folder: Path) -> Transfe
         if file.exists() and (file.stat().st_size, file.stat().st_mtime >= date.timestamp()) == (size, True):
             result.skipped += 1
         else:
-            wanted.append(key)
+            missing.append(key)
     record = folder / _FETCHED
     own = set(json.loads(record.read_text())) if record.exists() else set()
     foreign = sorted(_others(folder, tops - own, kept))
@@ -197,7 +197,7 @@ def download(account: Account, prefixes: Iterable[str], folder: Path) -> Transfe
         return True
 
     if account.dry_run:
-        for key in wanted:
+        for key in missing:
             account.say(f"not sent: s3 GetObject {json.dumps({'Bucket': account.bucket, 'Key': key})}")
         for file in sorted(_others(folder, own, kept)):
             account.say(f"not removed: {file}")
@@ -205,7 +205,7 @@ def download(account: Account, prefixes: Iterable[str], folder: Path) -> Transfe
     if tops | own:
         folder.mkdir(parents=True, exist_ok=True)
         record.write_text(json.dumps(sorted(tops | own)))
-    result.done = sum(in_parallel(account, fetch, wanted, "files"))
+    result.done = sum(in_parallel(account, fetch, missing, "files"))
     # What was there before is not lost to a line that breaks.
     for file in _others(folder, own | tops, kept):
         file.unlink()
@@ -267,7 +267,7 @@ def _digest(path: Path) -> str:
 def _digest_there(s3: Any, bucket: str, key: str) -> str | None:
     """Return the SHA-256 that S3 has of an object, None if it has none."""
     try:
-        found = s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED").get("ChecksumSHA256")
+        checksum = s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED").get("ChecksumSHA256")
     except ClientError:
         return None
-    return b64decode(found).hex() if found else None
+    return b64decode(checksum).hex() if checksum else None

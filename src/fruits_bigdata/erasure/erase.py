@@ -201,27 +201,27 @@ class _Output:
 
     def _files(self, request: Request) -> dict[str, list[Stored]]:
         unlisted: list[str] = []
-        found: dict[str, list[Stored]] = {}
+        photographs: dict[str, list[Stored]] = {}
         for batch in self._folder.list_batches(unlisted):
             paths = pa.chunked_array([batch.column(PATH)])
-            found |= {path: [] for path in paths.filter(pa.array(request.mask(paths))).to_pylist()}
+            photographs |= {path: [] for path in paths.filter(pa.array(request.mask(paths))).to_pylist()}
         for folder in unlisted:
             for name in request.below(folder):
                 raise ErasureError(
                     f"The folder {folder} in {self._folder.url} cannot be listed, and may hold {name}: let "
                     f"this user read it, then start the erasure again"
                 )
-        for file in map(self._folder.location, found):
+        for file in map(self._folder.location, photographs):
             if os.path.islink(file):
                 raise ErasureError(
                     f"{file} is a link, and the image itself is {os.path.realpath(file)}: remove both by "
                     f"hand, then start the erasure again for what was made of them"
                 )
-        return found
+        return photographs
 
     def _objects(self, request: Request) -> dict[str, list[Stored]]:
         bucket, _, root = self._folder.location("").partition("/")
-        found: dict[str, list[Stored]] = {}
+        photographs: dict[str, list[Stored]] = {}
 
         def wanted(key: str) -> bool:
             path = key.removeprefix(root)
@@ -230,8 +230,8 @@ class _Output:
         # Not by a listing: an image that was deleted before may have older versions.
         for name in request.names:
             for entry in find_objects(bucket, f"{root}{name}", wanted):
-                found.setdefault(entry["Key"].removeprefix(root), []).append(entry)
-        return found
+                photographs.setdefault(entry["Key"].removeprefix(root), []).append(entry)
+        return photographs
 
     def changes(self, request: Request) -> dict[str, Change]:
         """Write what replaces the data files that hold rows of a request; no log names it yet.

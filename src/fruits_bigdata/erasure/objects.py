@@ -20,7 +20,7 @@ _LISTINGS = {
 }
 
 
-def find_objects(bucket: str, prefix: str, wanted: Callable[[str], bool]) -> list[Stored]:
+def find_objects(bucket: str, prefix: str, matches: Callable[[str], bool]) -> list[Stored]:
     """Return every version and delete marker of a bucket's objects, and every unfinished upload of one.
 
     Args:
@@ -29,7 +29,7 @@ def find_objects(bucket: str, prefix: str, wanted: Callable[[str], bool]) -> lis
         wanted: Tells which of these keys.
     """
     fs, _ = url_to_fs(f"s3://{bucket}")
-    return [entry for entry in _entries(fs, bucket, prefix) if wanted(entry["Key"])]
+    return [entry for entry in _entries(fs, bucket, prefix) if matches(entry["Key"])]
 
 
 def find_history(url: str) -> list[Stored]:

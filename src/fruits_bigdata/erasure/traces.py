@@ -76,16 +76,16 @@ def find_traces(places: Iterable[str], request: Request) -> list[Trace]:
     """
     spellings = _spellings(request)
     files = {file.url: file for place in places for file in files_at(place)}
-    found = {}
+    results = {}
     for file in files.values():
         # A run may have replaced it since it was listed.
         with contextlib.suppress(FileNotFoundError):
-            found[file.url] = _search(file, request, spellings)
-    in_bytes = {name for _, _, texts in found.values() for name in texts}
+            results[file.url] = _search(file, request, spellings)
+    in_bytes = {name for _, _, texts in results.values() for name in texts}
     if in_bytes:
         in_bytes -= _parts_of_others(in_bytes, files.values(), request)
     traces = [
-        Trace(url, frozenset(names | texts & in_bytes), rows) for url, (names, rows, texts) in found.items()
+        Trace(url, frozenset(names | texts & in_bytes), rows) for url, (names, rows, texts) in results.items()
     ]
     return [trace for trace in traces if trace.names]
 
@@ -101,7 +101,7 @@ def files_at(place: str) -> Iterator[StoredFile]:
 
 
 def _spellings(request: Request) -> list[_Spelling]:
-    found = []
+    spellings = []
     for name in request.names:
         escaped = json.dumps(name)[1:-1]
         # As text and JSON have it, a CSV, a page's data, and a log that shows Python's own form.
@@ -113,8 +113,8 @@ def _spellings(request: Request) -> list[_Spelling]:
             needle = text.encode()
             rest = re.compile(re.escape(needle) + _REST) if name not in request.paths else None
             # numpy keeps text in four bytes a character.
-            found += [_Spelling(name, needle, rest), _Spelling(name, text.encode("utf-32-le"), None)]
-    return found
+            spellings += [_Spelling(name, needle, rest), _Spelling(name, text.encode("utf-32-le"), None)]
+    return spellings
 
 
 def _search(file: StoredFile, request: Request, spellings: list[_Spelling]) -> tuple[set[str], int, set[str]]:
@@ -164,7 +164,7 @@ def _search_parquet(
 
 def _parts_of_others(names: Iterable[str], files: Iterable[StoredFile], request: Request) -> set[str]:
     """Return the names that are a part of a path in the tables that does not match the request."""
-    rest, found = set(names), set[str]()
+    rest, parts = set(names), set[str]()
     for file in files:
         if not file.path.endswith(".parquet"):
             continue
@@ -174,19 +174,19 @@ def _parts_of_others(names: Iterable[str], files: Iterable[StoredFile], request:
             for batch in table.iter_batches(columns=columns) if columns else ():
                 paths = pa.chunked_array([batch.column(PATH)])
                 others = paths.filter(pa.array(~request.mask(paths)))
-                found |= {name for name in rest if pc.any(pc.match_substring(others, name)).as_py()}
-                rest -= found
-    return found
+                parts |= {name for name in rest if pc.any(pc.match_substring(others, name)).as_py()}
+                rest -= parts
+    return parts
 
 
 def _names_in_bytes(file: IO[bytes] | Any, spellings: list[_Spelling]) -> set[str]:
     overlap = max(len(spelling.needle) for spelling in spellings) + _PATH_BYTES
-    found, kept = set[str](), b""
+    names, kept = set[str](), b""
     while chunk := file.read(_CHUNK_BYTES):
         content = kept + chunk
-        found |= _names_in(content, [one for one in spellings if one.name not in found])
+        names |= _names_in(content, [one for one in spellings if one.name not in names])
         kept = content[-overlap:]
-    return found
+    return names
 
 
 def _names_in(content: bytes, spellings: Iterable[_Spelling]) -> set[str]:

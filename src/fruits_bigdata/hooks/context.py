@@ -33,12 +33,12 @@ class GuardedContext(KedroContext):
 
 def _buckets(catalog: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield an address in each bucket that a catalog's configuration names, with a dataset of it."""
-    seen: set[str | None] = {None}
+    buckets: set[str | None] = {None}
     for name, config in catalog.items():
         for text in _texts(config):
             bucket = bucket_of(text)
-            if bucket not in seen:
-                seen.add(bucket)
+            if bucket not in buckets:
+                buckets.add(bucket)
                 yield name, text
 
 

@@ -76,10 +76,10 @@ class FailureHooks:
         if self._dataset is not None:
             place = catalog[self._dataset]._describe().get("filepath")
         doing = f"{self._doing} ({place})" if place else self._doing
-        said = explain(error, doing, None if place is None else str(place), scratch_folder(self._spark))
-        if said is not None:
-            logger.error("%s", said)
-            error.add_note(said)
+        sentence = explain(error, doing, None if place is None else str(place), scratch_folder(self._spark))
+        if sentence is not None:
+            logger.error("%s", sentence)
+            error.add_note(sentence)
 
 
 def scratch_folder(settings: Mapping[str, Any]) -> str:
@@ -116,12 +116,12 @@ def explain(error: BaseException, doing: str, place: str | None, scratch: str) -
             f"{reason}: {where} was not to be had while {doing}. Let this user have it, or choose another "
             f"place, {_AGAIN}"
         )
-    said = next((str(one) for one in errors if isinstance(one, StorageError)), None)
+    message = next((str(one) for one in errors if isinstance(one, StorageError)), None)
     worker_said = _SAID_BY_A_WORKER.search(text)
-    if said is None and worker_said is not None:
-        said = worker_said[1]
-    if said is not None:
-        return said
+    if message is None and worker_said is not None:
+        message = worker_said[1]
+    if message is not None:
+        return message
     failure = next((one for one in errors if is_s3_failure(one)), None)
     if failure is not None:
         return str(StorageError.of_s3(doing, failure, fsspec.config.conf.get("s3", {})))
@@ -139,10 +139,10 @@ def explain(error: BaseException, doing: str, place: str | None, scratch: str) -
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
     """Yield an exception and what led to it, the last first."""
-    seen: set[int] = set()
+    ids: set[int] = set()
     following: BaseException | None = error
-    while following is not None and id(following) not in seen:
-        seen.add(id(following))
+    while following is not None and id(following) not in ids:
+        ids.add(id(following))
         yield following
         context = None if following.__suppress_context__ else following.__context__
         following = following.__cause__ or context
@@ -150,7 +150,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 def _reason(errors: list[BaseException], text: str, words: Mapping[int, str]) -> str | None:
     numbers = {one.errno for one in errors if isinstance(one, OSError)}
-    return next((said for number, said in words.items() if number in numbers or said in text), None)
+    return next((word for number, word in words.items() if number in numbers or word in text), None)
 
 
 def _folder(errors: list[BaseException], text: str, words: Mapping[int, str]) -> str | None:
@@ -169,8 +169,8 @@ def _folder(errors: list[BaseException], text: str, words: Mapping[int, str]) ->
 
 def _free(*folders: str) -> str:
     """Return what is free now on the disks of these folders, or of what there is of them."""
-    said = {}
+    free = {}
     for folder in folders:
         there = next(path for path in (Path(folder), *Path(folder).absolute().parents) if path.exists())
-        said[folder] = f"now {shutil.disk_usage(there).free / 1e6:,.0f} MB are free in {folder}"
-    return ", ".join(said.values())
+        free[folder] = f"now {shutil.disk_usage(there).free / 1e6:,.0f} MB are free in {folder}"
+    return ", ".join(free.values())

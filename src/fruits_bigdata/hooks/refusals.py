@@ -62,15 +62,15 @@ class ParameterHooks:
         loader = context.config_loader
         # Before anything is read of the configuration, which would look the references up.
         refuse_references(loader.runtime_params or {})
-        given = set(_names(loader.runtime_params or {}))
+        names = set(_names(loader.runtime_params or {}))
         # A loader of its own, since this one merges what was given into what it knows.
         from kedro.framework.project import settings
 
         plain = type(loader)(conf_source=loader.conf_source, env=loader.env, **settings.CONFIG_LOADER_ARGS)
-        known = set(_names(plain["parameters"]))
-        for name in sorted(name for name in given - known if not name.startswith(_OPEN_MAPPINGS)):
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(known))}"
+        known_names = set(_names(plain["parameters"]))
+        for name in sorted(name for name in names - known_names if not name.startswith(_OPEN_MAPPINGS)):
+            close = difflib.get_close_matches(name, known_names, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(known_names))}"
             raise UnknownParameterError(f"There is no parameter {name!r}: {hint}")
         check_parameters(loader["parameters"])
 
@@ -87,21 +87,21 @@ class PlaceHooks:
             if path is None or place is None:
                 continue
             # As Spark is given it: what links lead to does not matter to it.
-            _, given = url_to_fs(path)
-            if _SCHEME_CHARACTER in given:
+            _, location = url_to_fs(path)
+            if _SCHEME_CHARACTER in location:
                 raise PlaceError(
-                    f"{name} would be written to {given}, and Hadoop takes what comes before the colon for a "
-                    f"scheme: choose another output_path"
+                    f"{name} would be written to {location}, and Hadoop takes what comes before the colon "
+                    f"for a scheme: choose another output_path"
                 )
-            if set(given) & _PATTERN_CHARACTERS:
+            if set(location) & _PATTERN_CHARACTERS:
                 raise PlaceError(
-                    f"{name} would be written to {given}, and Spark takes "
+                    f"{name} would be written to {location}, and Spark takes "
                     f"{' '.join(sorted(_PATTERN_CHARACTERS))} for a pattern: choose another output_path"
                 )
-            if isinstance(catalog[name], DeltaTableDataset) and (escape := _ESCAPE.search(given)):
+            if isinstance(catalog[name], DeltaTableDataset) and (escape := _ESCAPE.search(location)):
                 raise PlaceError(
-                    f"{name} would be written to {given!r}, and readers of Delta tables take {escape[0]!r} "
-                    f"for another character: choose another output_path"
+                    f"{name} would be written to {location!r}, and readers of Delta tables take "
+                    f"{escape[0]!r} for another character: choose another output_path"
                 )
             if images is not None and f"{place}/".startswith(f"{images}/"):
                 raise PlaceError(

@@ -77,10 +77,10 @@ def read_container(data: bytes) -> Container:
         return _read_jpeg(data)
     if data.startswith(_PNG_SIGNATURE):
         return Container("PNG", _join(data, _png_spans(data)))
-    known = next((name for name, mark in _OTHER_FORMATS.items() if mark.match(data)), None)
-    if known is not None:
+    other = next((name for name, mark in _OTHER_FORMATS.items() if mark.match(data)), None)
+    if other is not None:
         raise UnusableImageError(
-            f"unsupported format: {known}; convert it to JPEG or PNG, for example with ImageMagick's mogrify"
+            f"unsupported format: {other}; convert it to JPEG or PNG, for example with ImageMagick's mogrify"
         )
     raise UnusableImageError("not a JPEG or PNG image")
 
@@ -146,10 +146,10 @@ def _read_jpeg(data: bytes) -> Container:
 
 def _next_segment(data: bytes, position: int) -> tuple[int | None, int, int]:
     """Return the next marker from `position` on, None if there is none, and where its segment lies."""
-    found = _JPEG_MARKER.search(data, position)
-    if found is None:
+    match = _JPEG_MARKER.search(data, position)
+    if match is None:
         return None, len(data), len(data)
-    start = found.start()
+    start = match.start()
     marker = data[start + 1]
     if marker in (_SOI, _EOI, _TEM):
         return marker, start, start + 2

@@ -135,9 +135,9 @@ class ImageFolder:
             raise
         except Exception as error:
             # obstore quotes S3's answer, botocore the code in it.
-            said = f"{error} {error.__cause__}"
+            text = f"{error} {error.__cause__}"
             codes = _CODES_OF_ONE_OBJECT
-            code = next((one for one in codes if f"<Code>{one}<" in said or f"({one}) when" in said), None)
+            code = next((one for one in codes if f"<Code>{one}<" in text or f"({one}) when" in text), None)
             if code is not None:
                 raise PermissionError(f"S3 answers {code}") from error
             if isinstance(error, FileNotFoundError) and not is_s3_failure(error):
@@ -182,8 +182,8 @@ class ImageFolder:
 
 def _batches(rows: Iterator[Row]) -> Iterator[pa.RecordBatch]:
     size = min(_FIRST_ROWS, _BATCH_ROWS)
-    while taken := list(islice(rows, size)):
-        yield _batch(taken)
+    while some := list(islice(rows, size)):
+        yield _batch(some)
         size = _BATCH_ROWS
 
 
@@ -209,12 +209,12 @@ def _list_bucket(fs: AbstractFileSystem, root: str, others: Counter[str]) -> Ite
     request = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": _KEYS_PER_REQUEST}
     while True:
         page = fs.call_s3("list_objects_v2", **request)
-        for found in page.get("Contents", ()):
-            path = found["Key"][len(prefix) :]
+        for entry in page.get("Contents", ()):
+            path = entry["Key"][len(prefix) :]
             # A key that ends in a slash is a folder that a console made.
             if not path.endswith("/") and path and _is_image(path, others):
                 label = path.split("/")[-2] if "/" in path else top
-                yield path, label, found["Size"], _date_or_epoch(found["LastModified"])
+                yield path, label, entry["Size"], _date_or_epoch(entry["LastModified"])
         if not page["IsTruncated"]:
             return
         request["ContinuationToken"] = page["NextContinuationToken"]
@@ -367,7 +367,7 @@ def _text(name: str) -> str:
 
 def _spelled(name: str) -> str:
     # Python holds such a byte as a code point that ends in it.
-    return _NO_UTF8 + re.sub("[%\udc80-\udcff]", lambda found: f"%{ord(found[0]) & 0xFF:02X}", name)
+    return _NO_UTF8 + re.sub("[%\udc80-\udcff]", lambda match: f"%{ord(match[0]) & 0xFF:02X}", name)
 
 
 def _name(text: str) -> str:

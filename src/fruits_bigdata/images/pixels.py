@@ -76,7 +76,7 @@ def decode(data: bytes, reduced: bool = False, size: int = IMAGE_SIZE) -> NDArra
     try:
         image = _DECODERS[file.kind](io.BytesIO(file.content))
         _check_size(image, file)
-        found = f"{image.width} x {image.height} pixels"
+        size_text = f"{image.width} x {image.height} pixels"
         # Of the whole size, whatever is delivered of it.
         coefficients = _coefficient_bytes(image) if file.keeps_coefficients else 0
         if reduced:
@@ -85,7 +85,7 @@ def decode(data: bytes, reduced: bool = False, size: int = IMAGE_SIZE) -> NDArra
         needed = _needed_bytes(image, coefficients, size)
         if needed > MAX_DECODING_BYTES:
             raise UnusableImageError(
-                f"too large: {found} take {needed:,} bytes to decode, limit {MAX_DECODING_BYTES:,}"
+                f"too large: {size_text} take {needed:,} bytes to decode, limit {MAX_DECODING_BYTES:,}"
             )
         with _decoding.hold(needed):
             # Before the EXIF block is looked for, which reads a PNG to its end and leaves what it could.
@@ -94,10 +94,10 @@ def decode(data: bytes, reduced: bool = False, size: int = IMAGE_SIZE) -> NDArra
     except (MemoryError, UnusableImageError):
         raise
     except Exception as error:  # a parser in the hands of strangers raises many kinds
-        said = str(error).lower()
-        if "out of memory" in said:
+        text = str(error).lower()
+        if "out of memory" in text:
             raise MemoryError(str(error)) from error
-        raise UnusableImageError(f"{'truncated' if 'truncated' in said else 'damaged'}: {error}") from error
+        raise UnusableImageError(f"{'truncated' if 'truncated' in text else 'damaged'}: {error}") from error
 
 
 def _check_size(image: Image.Image, file: Container) -> None:

@@ -53,8 +53,8 @@ def cosines(rows: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return the cosine between each two of `rows`, shape (n, d); that of a row of zeros is 0."""
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     unit = rows / np.maximum(lengths, np.finfo(float).tiny)
-    found: NDArray[np.float64] = np.clip(unit @ unit.T, -1.0, 1.0)
-    return found
+    similarity: NDArray[np.float64] = np.clip(unit @ unit.T, -1.0, 1.0)
+    return similarity
 
 
 def order_by_likeness(similarity: NDArray[np.floating]) -> NDArray[np.intp]:
@@ -72,8 +72,8 @@ def order_by_likeness(similarity: NDArray[np.floating]) -> NDArray[np.intp]:
     distances = np.maximum(1.0 - similarity, 0.0)
     np.fill_diagonal(distances, 0.0)
     tree = hierarchy.linkage(squareform(distances, checks=False), "average", optimal_ordering=True)
-    found: NDArray[np.intp] = hierarchy.leaves_list(tree).astype(np.intp)
-    return found
+    order: NDArray[np.intp] = hierarchy.leaves_list(tree).astype(np.intp)
+    return order
 
 
 def choose_neighbours(model: PcaModel, n_images: int = 8, n_neighbours: int = 5) -> dict[str, Any]:

@@ -65,8 +65,8 @@ def nearest(points: NDArray[np.floating], k: int) -> NDArray[np.intp]:
     distances = _squared_distances(points)
     np.fill_diagonal(distances, np.inf)
     k = min(k, len(points) - 1)
-    found: NDArray[np.intp] = np.argsort(distances, axis=1, kind="stable")[:, : max(k, 0)]
-    return found
+    neighbours: NDArray[np.intp] = np.argsort(distances, axis=1, kind="stable")[:, : max(k, 0)]
+    return neighbours
 
 
 def overlap(near: NDArray[np.intp], other: NDArray[np.intp]) -> float | None:

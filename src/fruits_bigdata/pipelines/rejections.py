@@ -27,9 +27,9 @@ def count_rejections(rejected: Table) -> list[dict[str, Any]]:
 def describe_rejections(rejections: Iterable[Mapping[str, Any]]) -> str:
     """Return the most frequent kinds as a phrase: `34 truncated (such as 'Apple/1.jpg': truncated: ...)`."""
     kinds = list(rejections)
-    said = [
+    texts = [
         f"{kind['images']:,} {kind['kind']} (such as {kind['examples'][0]['path']!r}: "
         f"{kind['examples'][0]['reason']})"
         for kind in kinds[:_MAX_KINDS]
     ]
-    return ", ".join(said) + (f", {len(kinds) - _MAX_KINDS} other kinds" if len(kinds) > _MAX_KINDS else "")
+    return ", ".join(texts) + (f", {len(kinds) - _MAX_KINDS} other kinds" if len(kinds) > _MAX_KINDS else "")

@@ -40,18 +40,18 @@ def instance_metadata(path: str) -> str:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     lifetime = {"X-aws-ec2-metadata-token-ttl-seconds": _TOKEN_SECONDS}
     try:
-        asked = urllib.request.Request(f"{service}/latest/api/token", method="PUT", headers=lifetime)
-        token = opener.open(asked, timeout=_TIMEOUT_SECONDS).read().decode()
-        asked = urllib.request.Request(
+        request = urllib.request.Request(f"{service}/latest/api/token", method="PUT", headers=lifetime)
+        token = opener.open(request, timeout=_TIMEOUT_SECONDS).read().decode()
+        request = urllib.request.Request(
             f"{service}/latest/meta-data/{path}", headers={"X-aws-ec2-metadata-token": token}
         )
-        said = str(opener.open(asked, timeout=_TIMEOUT_SECONDS).read().decode()).strip()
+        answer = str(opener.open(request, timeout=_TIMEOUT_SECONDS).read().decode()).strip()
     # A service that is none raises HTTPException or UnicodeError, which are no OSErrors.
     except Exception as error:
         raise MetadataError(f"{service} does not answer: {error}") from error
-    if not said:
+    if not answer:
         raise MetadataError(f"{service} answers nothing to {path}")
-    return said
+    return answer
 
 
 def _read(path: Path) -> str:

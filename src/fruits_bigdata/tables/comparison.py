@@ -93,16 +93,16 @@ def compare(
         listed no more; and `stored`, all of these that were stored.
     """
     by_features, by_rejected = _Match(images, features), _Match(images, rejected)
-    known = by_features.is_same
-    settled = by_rejected.is_same & ~known
+    is_known = by_features.is_same
+    settled = by_rejected.is_same & ~is_known
     retried = settled & retry_rejected
-    by_rejected.is_stale[by_rejected.row[by_rejected.is_same & (known | retried)]] = True
-    kept = known | (settled & ~retried)
+    by_rejected.is_stale[by_rejected.row[by_rejected.is_same & (is_known | retried)]] = True
+    kept = is_known | (settled & ~retried)
     is_stored = (by_features.row >= 0) | (by_rejected.row >= 0)
     changed = is_stored & ~kept & ~retried
     new = ~is_stored
     gone = len(pc.unique(pa.chunked_array([*by_features.gone.chunks, *by_rejected.gone.chunks], pa.string())))
-    masks = {"known": known, "rejected_before": settled & ~retried, "retried": retried, "changed": changed}
+    masks = {"known": is_known, "rejected_before": settled & ~retried, "retried": retried, "changed": changed}
     counts = {name: int(mask.sum()) for name, mask in (masks | {"new": new}).items()}
     to_do = pa.concat_tables([images.filter(pa.array(changed | retried)), images.filter(pa.array(new))])
     return (

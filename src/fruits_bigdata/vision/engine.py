@@ -39,11 +39,11 @@ class Engine:
     def __init__(self, model: bytes) -> None:
         self._interpreter = Interpreter(model_content=model, num_threads=1)
         self._interpreter.allocate_tensors()
-        (given,) = self._interpreter.get_input_details()
-        self._input = given["index"]
-        self._takes_int8 = given["dtype"] == np.int8
+        (details,) = self._interpreter.get_input_details()
+        self._input = details["index"]
+        self._takes_int8 = details["dtype"] == np.int8
         self._output = self._interpreter.get_output_details()[0]["index"]
-        self.input_shape = tuple(given["shape"][1:])
+        self.input_shape = tuple(details["shape"][1:])
         self.n_features = int(self._interpreter.get_output_details()[0]["shape"][1])
 
     def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -53,15 +53,15 @@ class Engine:
             pixels: RGB, uint8, the model's height x width x 3.
         """
         # Straight into the model's own memory.
-        given = self._interpreter.tensor(self._input)()[0]
+        tensor = self._interpreter.tensor(self._input)()[0]
         if self._takes_int8:
-            np.bitwise_xor(pixels, 0x80, out=given.view(np.uint8))
+            np.bitwise_xor(pixels, 0x80, out=tensor.view(np.uint8))
         else:
             # keras.applications.mobilenet_v2.preprocess_input, mode "tf".
-            np.divide(pixels, 127.5, out=given, dtype=np.float32)
-            np.subtract(given, 1.0, out=given)
+            np.divide(pixels, 127.5, out=tensor, dtype=np.float32)
+            np.subtract(tensor, 1.0, out=tensor)
         # The interpreter does not run while anybody looks into it.
-        del given
+        del tensor
         self._interpreter.invoke()
         features: NDArray[np.float32] = self._interpreter.get_tensor(self._output)[0]
         return features

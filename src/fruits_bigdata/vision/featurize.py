@@ -97,7 +97,7 @@ def featurize_batches(
             rows = zip(paths, batch.column(LENGTH).to_pylist(), strict=True)
             features = np.zeros((batch.num_rows, engine.n_features), dtype=np.float32)
             reasons: list[str | None] = [None] * batch.num_rows
-            asked = perf_counter()
+            waiting_since = perf_counter()
             for i, (outcome, n_bytes) in enumerate(_ahead(pool, pixels_or_reason, rows, 2 * fetch_threads)):
                 started = perf_counter()
                 if isinstance(outcome, str):
@@ -106,9 +106,9 @@ def featurize_batches(
                 else:
                     features[i] = engine.features(outcome)
                 statistics.bytes_read += n_bytes
-                statistics.waiting_seconds += started - asked
-                asked = perf_counter()
-                statistics.engine_seconds += asked - started
+                statistics.waiting_seconds += started - waiting_since
+                waiting_since = perf_counter()
+                statistics.engine_seconds += waiting_since - started
                 statistics.tick()
             finite = np.isfinite(features).all(axis=1)
             if not finite.all():

@@ -89,13 +89,13 @@ def fit_pca_model(
             axes are never to be refitted and are not those that the parameters ask for.
     """
     featurizer = str(features.metadata.get(FEATURIZER, ""))
-    asked = (parameters.of_the_axes, featurizer)
-    are_asked_for = pca_model is not None and (pca_model.fitted_with, pca_model.featurizer) == asked
+    request = (parameters.of_the_axes, featurizer)
+    are_asked_for = pca_model is not None and (pca_model.fitted_with, pca_model.featurizer) == request
     if pca_model is not None and not are_asked_for and parameters.refit == "never":
         raise PcaError(
             f"pca.refit=never keeps the axes of the model {pca_model.name}, which was fitted with "
             f"{pca_model.fitted_with} to features of {pca_model.featurizer}, and this run asks for "
-            f"{asked[0]} and has features of {featurizer}: give the same, or pca.refit=auto"
+            f"{request[0]} and has features of {featurizer}: give the same, or pca.refit=auto"
         )
     moved = None
     try:

@@ -72,8 +72,8 @@ def read_report_pictures(
     shown = read_pictures(image_folder.read, paths, _EXAMPLE_SIZE, _PICTURE_SECONDS / 2)
     first = points[PATH].head(_MAX_THUMBNAILS)
     thumbnails = read_pictures(image_folder.read, first, _THUMBNAIL_SIZE, _PICTURE_SECONDS)
-    wanted = len(paths) + len(first)
-    return shown, thumbnails, {"wanted": wanted, "missing": wanted - len(shown) - len(thumbnails)}
+    n_pictures = len(paths) + len(first)
+    return shown, thumbnails, {"wanted": n_pictures, "missing": n_pictures - len(shown) - len(thumbnails)}
 
 
 def build_metrics(

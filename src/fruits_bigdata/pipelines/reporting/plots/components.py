@@ -81,17 +81,17 @@ def _draw_pictures(axes: Any, points: pd.DataFrame, pictures: Pictures) -> int:
 
     xy = points[["pc1", "pc2"]].to_numpy(np.float64)
     extent = np.maximum(np.ptp(xy, axis=0), np.finfo(float).tiny)
-    taken = np.empty((0, 2))
+    places = np.empty((0, 2))
     for path, place in zip(points[PATH], xy, strict=True):
-        if len(taken) == _MAX_THUMBNAILS:
+        if len(places) == _MAX_THUMBNAILS:
             break
-        near = (np.abs(taken - place) / extent < _APART * np.array([0.75, 1.0])).all(axis=1)
+        near = (np.abs(places - place) / extent < _APART * np.array([0.75, 1.0])).all(axis=1)
         if path not in pictures or near.any():
             continue
-        taken = np.vstack([taken, place])
+        places = np.vstack([places, place])
         image = OffsetImage(_cut_out(pictures[path]), zoom=0.5)
         axes.add_artist(AnnotationBbox(image, tuple(place), pad=0.0, frameon=False))
-    return len(taken)
+    return len(places)
 
 
 def _cut_out(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -156,10 +156,10 @@ class Deck:
         ]
         # Rows of one height, unless they need more.
         least = min(box.height / len(rows), max(1.15 * max(heights), 1.8 * min(heights)))
-        taken = sum(max(height, least) for height in heights)
+        total = sum(max(height, least) for height in heights)
         spare = [max(height, least) - height for height in heights]
         # What long rows take, the others give.
-        share = 1 - max(0.0, taken - box.height) / max(sum(spare), 1e-9)
+        share = 1 - max(0.0, total - box.height) / max(sum(spare), 1e-9)
         heights = [height + max(0.0, share) * more for height, more in zip(heights, spare, strict=True)]
         table = self.slide.shapes.add_table(len(rows), len(widths), *map(Inches, box)).table
         for column, width in zip(table.columns, widths, strict=True):
