@@ -21,7 +21,6 @@ from fruits_bigdata.erasure.__main__ import main
 from tests.conftest import format_params
 from tests.support.commands import PROJECT
 
-RunProject = Callable[..., dict[str, Any]]
 ERASED, BROKEN = "Café crème/a face, 1.jpg", "Apple Red/broken.png"
 KEPT = [f"{label}/{i}_100.jpg" for label in ("Apple Red", "Café crème") for i in range(4)]
 CAMERA = "A camera of somebody's"
