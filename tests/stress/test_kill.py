@@ -5,7 +5,7 @@ import pytest
 from tests.conftest import run_stress, write_images
 
 
-@pytest.mark.parametrize("flags", [["--kills"], ["--two-runs"], ["--lost-answers", "--s3"]])
+@pytest.mark.parametrize("flags", [["--kills"], ["--two-runs"]])
 def test_runs_that_are_disturbed_and_finished_end_as_if_nothing_had_happened(tmp_path, model_params, flags):
     options = {
         "images": write_images(tmp_path / "images", [f"class {i % 3}/{i}.jpg" for i in range(120)]),
