@@ -2,18 +2,16 @@
 
 import logging
 import os
-import select
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pyspark
-from pyspark import accumulators, java_gateway
+from pyspark import java_gateway
 from pyspark.sql import SparkSession
 
 from fruits_bigdata.spark.java import find_java, java_version
@@ -133,7 +131,6 @@ def create_session(settings: Mapping[str, Any]) -> SparkSession:
     if str(settings.get("spark.master", "")).partition("[")[0] == "local":
         # Else Spark's pages, if they are on, answer on every address.
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-    _end_at_once()
     _start_java_without_fork()
     builder = SparkSession.builder
     for key, value in _with_class_archive(settings, version).items():
@@ -166,16 +163,6 @@ def start_python_workers(session: SparkSession) -> None:
     except Exception:
         # The first task of the run will say what is wrong.
         logger.debug("The Python workers did not start ahead of the work", exc_info=True)
-
-
-def _end_at_once() -> None:
-    """Let the server of pyspark's accumulators notice at once when the session stops.
-
-    It looks once a second, and `SparkSession.stop` waits for it.
-    """
-    accumulators.select = SimpleNamespace(  # type: ignore[assignment, attr-defined]
-        select=lambda readers, writers, exceptional, _: select.select(readers, writers, exceptional, 0.02)
-    )
 
 
 def _start_java_without_fork() -> None:
