@@ -1,5 +1,6 @@
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from fruits_bigdata.hooks import resources
 from fruits_bigdata.hooks.resources import SparkHooks
@@ -82,6 +83,12 @@ def test_only_a_pipeline_of_sparks_own_files_gives_java_a_way_to_s3(load_context
     assert "spark.hadoop.fs.s3.impl" in spark_session._this.settings
     hooks.before_pipeline_run(RUN, register_pipelines()["export"], DataCatalog())
     assert "spark.hadoop.fs.s3.impl" not in spark_session._this.settings
+
+
+def test_linear_algebra_of_a_run_has_one_thread():
+    with threadpool_limits(2, user_api="blas"):
+        SparkHooks().before_pipeline_run(RUN, register_pipelines()["export"], DataCatalog())
+        assert {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"} == {1}
 
 
 def test_commits_carry_the_id_of_the_run(tmp_path):
