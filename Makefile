@@ -43,10 +43,10 @@ rehearsal: $(STAMP) $(if $(IMAGES),,images) ## EMR on this machine: the package,
 
 test: $(STAMP) browser ## Every test, with coverage
 	@# Side by side, file by file: many wait for a Java, a server or a browser to start.
-	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(STAMP) ## Most tests, without Java, a server, a browser or TensorFlow
-	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow' --no-cov --numprocesses auto --dist loadfile
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow' --no-cov --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 # Debian's where packages can be installed, else Playwright's own. Without either the tests say what to do.
 browser: $(STAMP)

@@ -169,15 +169,15 @@ def test_without_credentials_one_sentence_says_so(fruits_emr, monkeypatch):
 
 @contextmanager
 def watched(
-    monkeypatch: pytest.MonkeyPatch, before: Callable[[Any], None], after: Callable[[Any], None]
+    monkeypatch: pytest.MonkeyPatch, before: Callable[[Any], Any], after: Callable[[Any, Any], None]
 ) -> Iterator[None]:
-    """Call `before` and `after` with botocore's model of each request."""
+    """Call `before` with botocore's model of each request, and `after` with what that has returned, too."""
     make = Endpoint.make_request
 
     def make_request(self: Endpoint, model: Any, request: Any) -> Any:
-        before(model)
+        note = before(model)
         answer = make(self, model, request)
-        after(model)
+        after(model, note)
         return answer
 
     with monkeypatch.context() as patch:
@@ -194,14 +194,17 @@ def requests(monkeypatch: pytest.MonkeyPatch, stop_at: int = 0, late: bool = Fal
     """Note what is sent that changes something; press Ctrl-C before or after the n-th."""
     sent: list[str] = []
 
-    def before(model: Any) -> None:
-        if not model.name.startswith(_READS):
-            sent.append(model.name)
-            if len(sent) == stop_at and not late:
-                press_ctrl_c()
+    def before(model: Any) -> bool:
+        if model.name.startswith(_READS):
+            return False
+        sent.append(model.name)
+        stops = len(sent) == stop_at
+        if stops and not late:
+            press_ctrl_c()
+        return stops
 
-    def after(model: Any) -> None:
-        if not model.name.startswith(_READS) and len(sent) == stop_at and late:
+    def after(model: Any, stops: bool) -> None:
+        if stops and late:
             press_ctrl_c()
 
     with watched(monkeypatch, before, after):
@@ -326,7 +329,7 @@ def test_when_the_line_is_lost_too_it_says_that_something_may_run(deployed, monk
         if started:
             raise EndpointConnectionError(endpoint_url="https://cloudformation.eu-west-3.amazonaws.com")
 
-    def after(model: Any) -> None:
+    def after(model: Any, _: None) -> None:
         if model.name == "CreateStack":
             started.append(model.name)
             if interrupted:
@@ -403,7 +406,7 @@ def test_the_operator_may_do_what_the_commands_ask_for(prepared, images_path, tm
     package.mkdir()
     (package / "stale").touch()
 
-    def note(model: Any) -> None:
+    def note(model: Any, _: None = None) -> None:
         asked.add(f"{model.service_model.signing_name}:{model.name}")
 
     for files in ({"stale": ""}, {}):

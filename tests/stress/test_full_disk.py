@@ -92,5 +92,5 @@ def test_full_scratch_space_is_named(run_script, command, tmp_path):
     (said,) = run_script(script, command(output_path=output), SPARK_LOCAL_DIRS=scratch)
     last = last_words(said)
     assert last.startswith(f"No space left on device: the disk of {scratch}")
-    assert "running broadcast_model" in last
+    assert "running featurization.broadcast_model" in last
     assert "spark.local.dir" in last
